@@ -1,0 +1,1 @@
+//! What the browser shows: pages, components and server functions.

@@ -1,0 +1,1 @@
+//! The Kubernetes client: clusters, logs, exec, watches, namespaces.

@@ -1,0 +1,1 @@
+//! Environment and Project, the custom resources.

@@ -1,0 +1,8 @@
+//! Names, ids, states and views that every other part speaks in.
+//!
+//! Free of I/O, and compiles to wasm: the browser uses the same types as the server.
+
+pub mod ids;
+pub mod names;
+pub mod state;
+pub mod views;

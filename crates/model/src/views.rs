@@ -1,0 +1,427 @@
+//! What a person or an agent is shown: plain data, already authorized, already in words.
+//!
+//! Times are UTC. Texts that come from a pull request (titles, branches, logs) are unescaped:
+//! whoever renders them escapes them.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::state::{Phase, PreviewStatus};
+
+/// One preview, as a row of the list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewSummary {
+    /// The preview's id, stable over pushes.
+    pub id: String,
+    /// The team that owns the repository.
+    pub team: String,
+    /// The project that the repository belongs to.
+    pub project: String,
+    /// `owner/name`.
+    pub repository: String,
+    /// The pull request's number; none for a preview made by hand.
+    pub number: Option<u64>,
+    /// The pull request's title.
+    pub title: String,
+    /// The pull request's page on GitHub.
+    pub pull_request_url: Option<String>,
+    /// Who opened it, as GitHub spells the login.
+    pub author: Option<String>,
+    /// The head branch.
+    pub branch: String,
+    /// The newest commit asked for, 40 hexadecimal digits.
+    pub commit: String,
+    /// The commit that the URL answers with now, where one does.
+    pub serving_commit: Option<String>,
+    /// Where its workloads run.
+    pub namespace: String,
+    /// The store's status.
+    pub status: PreviewStatus,
+    /// The cluster's phase, as far as it is known.
+    pub phase: Option<Phase>,
+    /// Why nothing runs yet although nothing is wrong: a fork waits for approval, say.
+    pub blocked: Option<String>,
+    /// What happens at the moment or went wrong, in one sentence.
+    pub message: Option<String>,
+    /// Where it answers; present as soon as it is known, whether or not it answers yet.
+    pub url: Option<String>,
+    /// When the pull request was first seen.
+    pub created_at: DateTime<Utc>,
+    /// When this row last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When it was removed; such previews appear in the history only.
+    pub deleted_at: Option<DateTime<Utc>>,
+}
+
+/// One preview with everything its page shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewDetail {
+    /// The row of the list.
+    pub summary: PreviewSummary,
+    /// Queued, prepared, built, deployed, ready: always these five, in this order.
+    pub steps: Vec<Step>,
+    /// The Environment's conditions, in the operator's order.
+    pub conditions: Vec<ConditionView>,
+    /// What Kubernetes reports about its objects, newest first, at most 50.
+    pub events: Vec<EventView>,
+    /// Every deployment of this pull request, newest first.
+    pub deployments: Vec<DeploymentView>,
+    /// Its pods, newest first.
+    pub pods: Vec<PodView>,
+    /// The name of the cluster it runs in.
+    pub cluster: String,
+    /// How the source is built and run, in words ("Node.js with npm: npm run dev"), once known.
+    pub runs: Option<String>,
+    /// What the one who asked may do now.
+    pub allowed: Allowed,
+}
+
+/// What the one who asked may do with a preview in its present state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Allowed {
+    /// Start a failed deployment anew.
+    pub retry: bool,
+    /// Remove the preview.
+    pub delete: bool,
+    /// Let a fork's commit run.
+    pub approve: bool,
+}
+
+/// How far a step has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepState {
+    /// Not begun.
+    Waiting,
+    /// Going on.
+    Running,
+    /// Finished.
+    Done,
+    /// Given up.
+    Failed,
+}
+
+/// A step on the way from a push to an answering URL.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// `Queued`, `Prepared`, `Built`, `Deployed` or `Ready`.
+    pub name: String,
+    /// How far it is.
+    pub state: StepState,
+    /// What it does, did, or failed at, in a few words.
+    pub detail: Option<String>,
+    /// When it began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// A condition of the Environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConditionView {
+    /// The condition's type, such as `DeploymentReady`.
+    pub kind: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// A CamelCase word for machines.
+    pub reason: String,
+    /// A sentence for people.
+    pub message: String,
+    /// When `status` last changed.
+    pub since: DateTime<Utc>,
+}
+
+/// A Kubernetes event, in words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventView {
+    /// When it was last seen.
+    pub at: DateTime<Utc>,
+    /// Whether it warns.
+    pub warning: bool,
+    /// A CamelCase word for machines.
+    pub reason: String,
+    /// What it is about, as `Kind/name`.
+    pub object: String,
+    /// A sentence for people.
+    pub message: String,
+    /// How often it was seen.
+    pub count: u32,
+}
+
+/// One deployment of one commit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeploymentView {
+    /// The commit, 40 hexadecimal digits.
+    pub commit: String,
+    /// From 1, counted up by each retry of the same commit.
+    pub attempt: u32,
+    /// What became of it.
+    pub result: DeploymentResult,
+    /// Why it failed or was replaced.
+    pub message: Option<String>,
+    /// When it was asked for.
+    pub started_at: DateTime<Utc>,
+    /// When it was decided; the duration is the difference.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// What became of a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeploymentResult {
+    /// Under way.
+    Deploying,
+    /// It became ready.
+    Ready,
+    /// It was given up.
+    Failed,
+    /// A newer commit came before it was ready.
+    Superseded,
+    /// The preview was removed before it was ready.
+    Cancelled,
+}
+
+/// A pod of a preview.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodView {
+    /// The pod's name.
+    pub name: String,
+    /// Its phase or the reason that stands in for it (`Running`, `CrashLoopBackOff`, …).
+    pub status: String,
+    /// The commit that it runs, where its label tells.
+    pub commit: Option<String>,
+    /// When it was made.
+    pub created_at: Option<DateTime<Utc>>,
+    /// Its containers: init ones first, in the order in which they run.
+    pub containers: Vec<ContainerView>,
+}
+
+/// A container of a pod.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerView {
+    /// Its name within the pod.
+    pub name: String,
+    /// Whether it runs before the others, to its end.
+    pub init: bool,
+    /// The image it was asked to run.
+    pub image: String,
+    /// `waiting`, `running` or `terminated`.
+    pub state: String,
+    /// Why it waits or ended.
+    pub reason: Option<String>,
+    /// With what it ended.
+    pub exit_code: Option<i32>,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// Whether it passes its readiness probe.
+    pub ready: bool,
+}
+
+/// How many previews there are, by what a person looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewCounts {
+    /// All that are not removed.
+    pub all: u32,
+    /// Those whose URL answers.
+    pub running: u32,
+    /// Those on their way.
+    pub in_progress: u32,
+    /// Those that were given up.
+    pub failed: u32,
+    /// Those that wait for a person's approval.
+    pub blocked: u32,
+}
+
+/// The list page: a page of previews, and the counts over all of them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewList {
+    /// Newest change first.
+    pub previews: Vec<PreviewSummary>,
+    /// Over all that the one who asked may see, whatever the filter.
+    pub counts: PreviewCounts,
+    /// How many match the filter, over all pages.
+    pub matching: u32,
+}
+
+/// Which previews to list. The default lists the first 100 that are not removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PreviewFilter {
+    /// Only these statuses; empty means all.
+    pub statuses: Vec<PreviewStatus>,
+    /// Only those that wait for approval.
+    pub blocked: bool,
+    /// Only this repository, `owner/name`.
+    pub repository: Option<String>,
+    /// Only those whose title, branch, repository, number or namespace contain this text.
+    pub search: Option<String>,
+    /// List removed previews instead of present ones.
+    pub removed: bool,
+    /// How many to skip.
+    pub offset: u32,
+    /// How many to return, at most 500.
+    pub limit: u32,
+}
+
+impl Default for PreviewFilter {
+    fn default() -> Self {
+        Self {
+            statuses: Vec::new(),
+            blocked: false,
+            repository: None,
+            search: None,
+            removed: false,
+            offset: 0,
+            limit: 100,
+        }
+    }
+}
+
+/// A webhook delivery and what Catalyst made of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryView {
+    /// GitHub's id of the delivery (`X-GitHub-Delivery`).
+    pub id: String,
+    /// The event's name (`X-GitHub-Event`).
+    pub event: String,
+    /// The event's action, where it has one.
+    pub action: Option<String>,
+    /// `owner/name`, where the event is about a repository.
+    pub repository: Option<String>,
+    /// The pull request's number, where it is about one.
+    pub number: Option<u64>,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+    /// When it was worked off.
+    pub processed_at: Option<DateTime<Utc>>,
+    /// `deploy`, `tear down`, `skip`, `block` or `noted`; none while it waits.
+    pub decision: Option<String>,
+    /// Why, in a sentence.
+    pub reason: Option<String>,
+    /// What went wrong in working it off, and how often it was tried.
+    pub error: Option<String>,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// A project.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProjectView {
+    /// The team's name.
+    pub team: String,
+    /// The project's name.
+    pub name: String,
+    /// Its repositories, `owner/name`, the first one first.
+    pub repositories: Vec<String>,
+    /// How many previews it has now.
+    pub previews: u32,
+    /// What is wrong with its Project object, if anything.
+    pub problem: Option<String>,
+}
+
+/// What those who run Catalyst look at.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OperationsView {
+    /// Counts over all teams.
+    pub counts: PreviewCounts,
+    /// Removals that were given up after all their tries.
+    pub failed_cleanups: Vec<FailedCleanup>,
+    /// Deliveries that were given up after all their tries.
+    pub failed_deliveries: Vec<DeliveryView>,
+    /// Deliveries that wait to be worked off.
+    pub queued_deliveries: u32,
+    /// Sentences on what does not work as it should here (no sandbox, GitHub not configured, …).
+    pub notices: Vec<String>,
+    /// The middle of the last 24 hours' times from webhook to ready, in seconds.
+    pub median_seconds_to_ready: Option<f64>,
+}
+
+/// A removal that was given up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailedCleanup {
+    /// The preview's id.
+    pub id: String,
+    /// The namespace that is still there.
+    pub namespace: String,
+    /// `owner/name#number`.
+    pub pull_request: String,
+    /// What the last try failed with.
+    pub error: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When the last try was.
+    pub at: DateTime<Utc>,
+}
+
+/// Which log lines to read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LogQuery {
+    /// The pod; none means the newest.
+    pub pod: Option<String>,
+    /// The container; none means the one that runs or failed last.
+    pub container: Option<String>,
+    /// How many lines from the end, at most 10,000.
+    pub tail_lines: u32,
+    /// Put the time before each line (RFC 3339).
+    pub timestamps: bool,
+    /// Keep the stream open for new lines.
+    pub follow: bool,
+    /// The container's run before the present one.
+    pub previous: bool,
+}
+
+impl Default for LogQuery {
+    fn default() -> Self {
+        Self {
+            pod: None,
+            container: None,
+            tail_lines: 100,
+            timestamps: true,
+            follow: false,
+            previous: false,
+        }
+    }
+}
+
+/// A piece of news about the previews that one may see, for the live list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data", rename_all = "lowercase")]
+pub enum PreviewChange {
+    /// It is new, or something that its row shows has changed.
+    Changed(Box<PreviewSummary>),
+    /// It has left the list.
+    Removed {
+        /// The preview's id.
+        id: String,
+    },
+    /// News were missed: load the list anew.
+    Reload,
+}
+
+/// Who is signed in, for the page's frame.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Viewer {
+    /// The login.
+    pub login: String,
+    /// The teams, in alphabetical order.
+    pub teams: Vec<String>,
+    /// Whether they see all teams and the operators' page.
+    pub operator: bool,
+}

@@ -1,0 +1,1 @@
+//! The Kubernetes controllers for Environment and Project.

@@ -1,0 +1,1 @@
+//! What people asked for, and its history: SQLite and PostgreSQL behind one interface.

@@ -1,0 +1,2 @@
+//! The catalyst binary.
+fn main() {}
