@@ -1,0 +1,44 @@
+//! The labels, annotations and finalizers that Catalyst puts on objects.
+
+/// The team that an object belongs to. Required on Environments.
+pub const TEAM: &str = "catalyst.dev/team";
+/// The project that an object belongs to. Required on Environments.
+pub const PROJECT: &str = "catalyst.dev/project";
+/// The Environment that an object belongs to, by its name. Required on Environments.
+pub const ENVIRONMENT: &str = "catalyst.dev/environment";
+/// On a namespace: `team`, `project` or `environment`.
+pub const NAMESPACE_TYPE: &str = "catalyst.dev/namespace-type";
+/// On an environment's namespace: the branch of its first source, as a label value.
+pub const BRANCH: &str = "catalyst.dev/branch";
+/// On pods: the 40-digit commit that they run.
+pub const COMMIT: &str = "catalyst.dev/commit";
+/// What kind of object made by the operator this is.
+pub const COMPONENT: &str = "catalyst.dev/component";
+/// On Jobs of the operator: what they do, such as `inspect`.
+pub const JOB_TYPE: &str = "catalyst.dev/job-type";
+/// Who keeps an object: always [`MANAGER`] on what the operator makes.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// The operator's field manager and its value of [`MANAGED_BY`].
+pub const MANAGER: &str = "catalyst-operator";
+/// The web side's field manager.
+pub const WEB_MANAGER: &str = "catalyst-web";
+
+/// Annotation on an Environment: the id of the preview's row in the store.
+pub const ENVIRONMENT_ID: &str = "catalyst.dev/environment-id";
+/// Annotation on an Environment: changed by the web side each time a person asks for a retry.
+pub const RETRY: &str = "catalyst.dev/retry";
+/// Annotation on an Environment: the value of [`RETRY`] that its status speaks of.
+pub const OBSERVED_RETRY: &str = "catalyst.dev/observed-retry";
+/// Annotation on an Environment: how its source is built and run, in words.
+pub const RUNS: &str = "catalyst.dev/runs";
+/// Annotation on an environment's namespace: the `namespace/name` of the Environment that owns it.
+pub const OWNER: &str = "catalyst.dev/owner";
+/// Annotations on a Project, one a source: `repository.catalyst.dev/<source name>` holds the
+/// repository's full name on GitHub where the clone URL does not tell it.
+pub const REPOSITORY_PREFIX: &str = "repository.catalyst.dev/";
+
+/// Keeps an Environment until its namespace is really gone.
+pub const ENVIRONMENT_FINALIZER: &str = "catalyst.dev/finalizer";
+/// Keeps a Project while Environments refer to it.
+pub const PROJECT_FINALIZER: &str = "catalyst.catalyst.dev/finalizer";
