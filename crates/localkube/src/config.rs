@@ -1,0 +1,61 @@
+//! What the embedded cluster is started with, and why it may not start.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The settings of a [`crate::LocalKube`].
+#[derive(Debug, Clone)]
+pub struct LocalKubeConfig {
+    /// Where objects, volumes and logs are kept; created (mode 0700) where it is absent. Without
+    /// one the cluster is a test's: objects live in memory, and files in a temporary folder that
+    /// goes with it.
+    pub data_dir: Option<PathBuf>,
+    /// Where the API listens; a loopback address. Port 0 takes a free one.
+    pub api_listen: SocketAddr,
+    /// Where Ingresses are served. Port 0 takes a free one.
+    pub ingress_listen: SocketAddr,
+    /// The domain below which Ingress hosts resolve to this machine.
+    pub domain: String,
+    /// Folders of this machine that pods may mount by `hostPath`; none by default.
+    pub host_path_roots: Vec<PathBuf>,
+}
+
+impl Default for LocalKubeConfig {
+    fn default() -> Self {
+        Self {
+            data_dir: None,
+            api_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            ingress_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            domain: "localhost".to_owned(),
+            host_path_roots: Vec::new(),
+        }
+    }
+}
+
+/// Why the cluster did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address could not be listened on.
+    #[error("the {what} cannot listen on {address}; is another program using it?")]
+    Listen {
+        /// Which part, such as `Kubernetes API`.
+        what: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The API may only listen on this machine's loopback addresses.
+    #[error("the Kubernetes API of the embedded cluster listens on loopback only, not on {0}")]
+    NotLoopback(SocketAddr),
+    /// A file or folder could not be used.
+    #[error("cannot {action} {}", path.display())]
+    File {
+        /// What was attempted, such as `create the folder`.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+}
