@@ -6,10 +6,9 @@ use std::path::PathBuf;
 /// The settings of a [`crate::LocalKube`].
 #[derive(Debug, Clone)]
 pub struct LocalKubeConfig {
-    /// Where objects, volumes and logs are kept; created (mode 0700) where it is absent. Without
-    /// one the cluster is a test's: objects live in memory, and files in a temporary folder that
-    /// goes with it.
-    pub data_dir: Option<PathBuf>,
+    /// Where objects, volumes and logs are kept; created with mode 0700 where it is absent. The
+    /// API server uses the subfolder `objects`; the other subfolders are the node's.
+    pub data_dir: PathBuf,
     /// Where the API listens; a loopback address. Port 0 takes a free one.
     pub api_listen: SocketAddr,
     /// Where Ingresses are served. Port 0 takes a free one.
@@ -20,10 +19,11 @@ pub struct LocalKubeConfig {
     pub host_path_roots: Vec<PathBuf>,
 }
 
-impl Default for LocalKubeConfig {
-    fn default() -> Self {
+impl LocalKubeConfig {
+    /// A cluster that keeps its data in a folder, on free loopback ports.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
-            data_dir: None,
+            data_dir: data_dir.into(),
             api_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             ingress_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             domain: "localhost".to_owned(),
