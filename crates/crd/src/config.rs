@@ -28,8 +28,11 @@ pub struct EnvironmentConfig {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<ContainerPort>,
     /// Environment variables. An Environment's replace its template's of the same name.
-    #[serde(default, alias = "envVars", skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<EnvVar>,
+    /// The older spelling of `env`, still accepted. Where a name is in both, `env` counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env_vars: Vec<EnvVar>,
     /// CPU and memory requests and limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
@@ -54,6 +57,21 @@ pub struct EnvironmentConfig {
     /// Volumes that outlive the workload's pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<ConfigVolume>,
+}
+
+impl EnvironmentConfig {
+    /// The environment variables of both spellings: those of `env`, then those that only
+    /// `envVars` has.
+    #[must_use]
+    pub fn variables(&self) -> Vec<EnvVar> {
+        let mut all = self.env.clone();
+        for older in &self.env_vars {
+            if !all.iter().any(|known| known.name == older.name) {
+                all.push(older.clone());
+            }
+        }
+        all
+    }
 }
 
 /// A container that runs to its end before the main one starts.

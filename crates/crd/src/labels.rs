@@ -32,7 +32,15 @@ pub const RETRY: &str = "catalyst.dev/retry";
 pub const OBSERVED_RETRY: &str = "catalyst.dev/observed-retry";
 /// Annotation on an Environment: how its source is built and run, in words.
 pub const RUNS: &str = "catalyst.dev/runs";
-/// Annotation on an environment's namespace: the `namespace/name` of the Environment that owns it.
+/// Annotation on an Environment: the present attempt to bring it up, as `<key> <RFC 3339 time>`.
+/// The key changes with what is asked for; deadlines count from the time.
+pub const ATTEMPT: &str = "catalyst.dev/attempt";
+/// Annotation on a pod: which version of the workload it was made from.
+pub const TEMPLATE: &str = "catalyst.dev/template";
+/// Annotation on an inspection's Job and its pods: what is inspected.
+pub const INSPECTION: &str = "catalyst.dev/inspection";
+/// Annotation on everything that the operator makes for an Environment, its namespace included:
+/// the `namespace/name` of that Environment. A namespace without it is never touched.
 pub const OWNER: &str = "catalyst.dev/owner";
 /// Annotations on a Project, one a source: `repository.catalyst.dev/<source name>` holds the
 /// repository's full name on GitHub where the clone URL does not tell it.
