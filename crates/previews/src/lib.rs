@@ -5,7 +5,15 @@
 //! parse, call one of these, and translate: nothing more.
 
 mod actor;
+pub mod decide;
+mod desired;
 mod error;
+mod observe;
+mod projects;
+mod queue;
+pub mod redact;
+pub mod settings;
+mod timeline;
 
 use std::pin::Pin;
 
@@ -23,6 +31,9 @@ use uuid::Uuid;
 
 pub use actor::Actor;
 pub use error::{Cause, Error, ErrorKind};
+pub use projects::NewProject;
+pub use redact::Redactor;
+pub use settings::PreviewSettings;
 
 /// A webhook delivery whose signature is already verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,23 +85,6 @@ pub struct LogLine {
 
 /// Lines as they come; ends when the container's output ends or, without `follow`, was read.
 pub type LogStream = Pin<Box<dyn Stream<Item = Result<LogLine, Error>> + Send + 'static>>;
-
-/// A project to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewProject {
-    /// The team's name, a DNS-1123 label.
-    pub team: String,
-    /// The project's name, a DNS-1123 label.
-    pub name: String,
-    /// The first repository, `OWNER/NAME` as GitHub spells it.
-    pub repository: String,
-    /// What `git clone` is given; absent: the repository on github.com over https.
-    pub clone_url: Option<String>,
-    /// The branch that is run where no commit is named.
-    pub branch: String,
-    /// The GitHub App's installation, or `pat`; absent: the repository is public.
-    pub installation_id: Option<String>,
-}
 
 /// The use cases. Cheap to clone.
 #[derive(Debug, Clone)]

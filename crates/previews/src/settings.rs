@@ -1,0 +1,85 @@
+//! What whoever runs Catalyst can choose about previews.
+
+use std::time::Duration;
+
+use url::Url;
+
+use crate::redact::Redactor;
+
+/// The settings of the use cases. [`PreviewSettings::default`] is what runs in production.
+#[derive(Debug, Clone)]
+pub struct PreviewSettings {
+    /// Where people reach the dashboard: what comments and commit statuses link to.
+    pub dashboard_url: Option<Url>,
+    /// Whether a project may be cloned from a directory of this machine (`file://`).
+    pub allow_local_repositories: bool,
+    /// The hosts that a project may be cloned from over https.
+    pub git_hosts: Vec<String>,
+    /// The label that keeps a pull request from having a preview.
+    pub no_preview_label: String,
+    /// Whether a draft has no preview until it is ready for review.
+    pub skip_drafts: bool,
+    /// How many deliveries are worked off at the same time.
+    pub workers: usize,
+    /// For how long a worker holds a delivery without a sign of life before another takes it.
+    pub lease: Duration,
+    /// How often a delivery, a deployment or a removal is tried by itself before it is given up.
+    pub tries: u32,
+    /// The wait after the first try that failed; doubled after each further one.
+    pub first_wait: Duration,
+    /// How long the cluster may take to remove a preview before that counts as a try that failed.
+    pub removal_patience: Duration,
+    /// The shortest time between two edits of one pull request's comment.
+    pub comment_pause: Duration,
+    /// How often store, cluster and GitHub are compared.
+    pub sweep_every: Duration,
+    /// The secrets that no text may show.
+    pub redactor: Redactor,
+    /// Sentences for the operators' page on what does not work as it should on this machine.
+    pub notices: Vec<String>,
+}
+
+impl Default for PreviewSettings {
+    fn default() -> Self {
+        Self {
+            dashboard_url: None,
+            allow_local_repositories: false,
+            git_hosts: vec!["github.com".to_owned()],
+            no_preview_label: "no-preview".to_owned(),
+            skip_drafts: false,
+            workers: 8,
+            lease: Duration::from_secs(15),
+            tries: 4,
+            first_wait: Duration::from_secs(2),
+            removal_patience: Duration::from_secs(120),
+            comment_pause: Duration::from_secs(2),
+            sweep_every: Duration::from_secs(300),
+            redactor: Redactor::default(),
+            notices: Vec::new(),
+        }
+    }
+}
+
+impl PreviewSettings {
+    /// The wait after this many failed tries: 2 s, 4 s, 8 s … by default, never over 5 minutes.
+    #[must_use]
+    pub fn wait_after(&self, failed_tries: u32) -> Duration {
+        let doublings = failed_tries.saturating_sub(1).min(16);
+        self.first_wait
+            .saturating_mul(1 << doublings)
+            .min(Duration::from_secs(300))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_and_end_at_five_minutes() {
+        let settings = PreviewSettings::default();
+        let waits: Vec<u64> = (1..=9).map(|n| settings.wait_after(n).as_secs()).collect();
+        assert_eq!(waits, [2, 4, 8, 16, 32, 64, 128, 256, 300]);
+        assert_eq!(settings.wait_after(u32::MAX).as_secs(), 300);
+    }
+}
