@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use serde_json::Value;
 
 use super::error::ApiError;
-use super::schema::Schema;
+use super::schema::{Schema, built_in};
 
 /// Keys of the built-in kinds in the store: `plural` for the core group, else `plural.group`,
 /// which is how Kubernetes writes a group and resource.
@@ -85,7 +85,7 @@ pub struct Version {
     /// The columns of `kubectl get` that a CRD names.
     pub columns: Vec<Column>,
     /// What objects look like.
-    pub schema: Arc<Schema>,
+    pub schema: Schema,
 }
 
 /// Where a kind keeps what its `scale` subresource shows; JSON pointers.
@@ -348,7 +348,7 @@ impl Row {
                     selector: Some("/spec/selector".to_owned()),
                 }),
                 columns: Vec::new(),
-                schema: Arc::new(Schema::default()),
+                schema: built_in(self.group, self.kind),
             }],
             custom: false,
             stored_as: self.stored_as,

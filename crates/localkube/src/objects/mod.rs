@@ -4,8 +4,10 @@
 //! Every write goes through the same path, wherever it comes from: defaulting, validation,
 //! admission (namespace, quota, limits), bookkeeping of metadata, the store.
 
+mod apply;
 mod error;
 pub mod kinds;
+mod patch;
 mod schema;
 mod selector;
 mod store;

@@ -1,5 +1,0 @@
-//! What objects of a kind look like.
-
-/// The schema of a kind.
-#[derive(Debug, Default)]
-pub struct Schema {}
