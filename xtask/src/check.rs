@@ -1,6 +1,9 @@
 //! Tests, lints and coverage.
 
-use std::process::Command;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -10,13 +13,16 @@ use crate::{
     tools::{self, cargo, ensure_npm, has, root, run},
 };
 
-/// Which tests to run; all of them unless one is chosen.
+/// Which tests to run; all of them unless some are chosen.
 #[derive(Args)]
 pub struct Test {
-    /// Rust's tests alone.
-    #[arg(long, conflicts_with = "browser")]
+    /// Rust's tests.
+    #[arg(long)]
     rust: bool,
-    /// The journeys in a browser alone.
+    /// The whole binary, as GitHub, a visitor and an unlucky machine use it.
+    #[arg(long)]
+    system: bool,
+    /// The journeys in a browser.
     #[arg(long)]
     browser: bool,
 }
@@ -24,14 +30,21 @@ pub struct Test {
 impl Test {
     /// Runs them.
     pub fn run(self) -> Result<()> {
-        if !self.browser {
-            tools::ensure(&[tools::PREVIEWS, tools::TESTS])?;
-            ensure_npm(&root().join("end2end/github-fixtures"))?;
+        let all = !(self.rust || self.system || self.browser);
+        tools::ensure(&[tools::PREVIEWS, tools::TESTS])?;
+        ensure_npm(&root().join("end2end/github-fixtures"))?;
+        if self.rust || all {
             run(cargo().args(["test", "--workspace", "--exclude", "catalyst-frontend"]))?;
         }
-        if !self.rust {
-            tools::ensure(&[tools::PREVIEWS, tools::BROWSER])?;
-            let catalyst = Build::default().run()?;
+        if self.rust && !(self.system || self.browser) {
+            return Ok(());
+        }
+        let catalyst = Build::default().run()?;
+        if self.system || all {
+            run(&mut node_test("end2end/system", &catalyst)?)?;
+        }
+        if self.browser || all {
+            tools::ensure(&[tools::BROWSER])?;
             let end2end = root().join("end2end");
             ensure_npm(&end2end)?;
             run(Command::new("npm")
@@ -41,6 +54,38 @@ impl Test {
         }
         Ok(())
     }
+}
+
+/// Runs the tests of a folder with Node's own test runner, one file after the other.
+fn node_test(folder: &str, catalyst: &Path) -> Result<Command> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(root().join(folder))
+        .with_context(|| format!("cannot read {folder}"))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.to_string_lossy().ends_with(".test.mjs"))
+        .collect();
+    files.sort();
+    let mut node = Command::new("node");
+    node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
+        .args(files);
+    node.env("CATALYST", catalyst);
+    Ok(node)
+}
+
+/// kubectl against the embedded cluster. Builds kubectl from its Go modules, outside the checkout.
+pub fn e2e() -> Result<()> {
+    tools::ensure(&[tools::PREVIEWS])?;
+    let catalyst = Build::default().run()?;
+    let kubectl = tools::target().join("kubectl");
+    run(Command::new("go")
+        .args(["build", "-buildvcs=false", "-ldflags"])
+        .arg("-s -w -X k8s.io/component-base/version.gitVersion=v1.34.4")
+        .arg("-o")
+        .arg(&kubectl)
+        .arg(".")
+        .env("CGO_ENABLED", "0")
+        .current_dir(root().join("end2end/kubectl")))
+    .context("the kubectl suite needs Go 1.24 or newer")?;
+    run(node_test("end2end/kubectl", &catalyst)?.env("KUBECTL", kubectl))
 }
 
 /// Formatting, lints of both halves, dependencies, generated files.

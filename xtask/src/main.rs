@@ -24,8 +24,10 @@ struct Cli {
 enum Command {
     /// Build everything, start it on embedded defaults, and show a working preview.
     Up(up::Up),
-    /// Run all tests: Rust's, then the journeys in a browser.
+    /// Run all tests: Rust's, the whole binary's, then the journeys in a browser.
     Test(check::Test),
+    /// Run kubectl's everyday verbs against the embedded cluster; needs Go.
+    E2e,
     /// Build the program and its pages.
     Build(build::Build),
     /// Write the custom resource definitions into the chart, or check that they are up to date.
@@ -45,6 +47,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Up(up) => up.run(),
         Command::Test(test) => test.run(),
+        Command::E2e => check::e2e(),
         Command::Build(build) => build.run().map(|_| ()),
         Command::Crds { check } => build::crds(check),
         Command::Lint => check::lint(),
