@@ -47,6 +47,8 @@ pub struct Branch {
 /// A pull request.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct PullRequest {
+    /// GitHub's id.
+    pub id: i64,
     /// Its number in the repository.
     pub number: PullRequestNumber,
     /// Whether it is open.
