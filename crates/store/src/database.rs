@@ -1,0 +1,204 @@
+//! The two databases, and the one way in which statements reach them.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use crate::error::StoreError;
+
+static SQLITE_SCHEMA: Migrator = sqlx::migrate!("../../migrations/sqlite");
+static POSTGRES_SCHEMA: Migrator = sqlx::migrate!("../../migrations/postgres");
+
+/// How long a statement may wait for a connection or for another writer.
+const PATIENCE: Duration = Duration::from_secs(10);
+const READERS: u32 = 4;
+const POSTGRES_CONNECTIONS: u32 = 16;
+
+/// What people asked for, and its history. Cheap to clone; clones share their connections.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(crate) database: Database,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Database {
+    /// One connection writes, so that writers queue here, in order, and SQLite never has to
+    /// refuse one; the others read, and with a write-ahead log never wait for it.
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+/// The connections for tower-sessions' own store, whose table is `sessions` (on PostgreSQL in the
+/// schema `public`). The table exists: its `migrate` need not be called.
+#[derive(Debug, Clone)]
+pub enum SessionPool {
+    /// For `SqliteStore`.
+    Sqlite(SqlitePool),
+    /// For `PostgresStore`.
+    Postgres(PgPool),
+}
+
+impl Store {
+    /// Opens the database at `url` and brings it to the present schema.
+    ///
+    /// `sqlite:<path>` (the file is made where it is missing, readable by its owner alone; its
+    /// folder must exist) or `postgres://user:password@host:port/database`. Safe to call from
+    /// several processes at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`] for a URL of another kind; [`StoreError::Open`] where the database
+    /// cannot be reached, or was written by a newer Catalyst.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        let refused = |reason: &str| StoreError::Url {
+            url: without_password(url),
+            reason: reason.to_owned(),
+        };
+        let database = match url.split_once(':') {
+            Some(("sqlite", _)) => {
+                let path = sqlite_path(url)
+                    .ok_or_else(|| refused("expected sqlite:PATH, the path of a file"))?;
+                open_sqlite(&path).await
+            }
+            Some(("postgres" | "postgresql", _)) => open_postgres(url).await,
+            _ => {
+                return Err(refused(
+                    "expected sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE",
+                ));
+            }
+        };
+        database
+            .map(|database| Self { database })
+            .map_err(|source| StoreError::Open {
+                url: without_password(url),
+                source,
+            })
+    }
+
+    /// Answers when the database answers: for the readiness probe.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        read!(self, "reach", "the database", |db| {
+            sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(db).await
+        })
+        .map(drop)
+    }
+
+    /// The connections that browser sessions are kept with.
+    #[must_use]
+    pub fn session_pool(&self) -> SessionPool {
+        match &self.database {
+            Database::Sqlite { writer, .. } => SessionPool::Sqlite(writer.clone()),
+            Database::Postgres(pool) => SessionPool::Postgres(pool.clone()),
+        }
+    }
+
+    /// Closes every connection once what is under way is done; on SQLite this also folds the
+    /// write-ahead log back into the file.
+    pub async fn close(&self) {
+        match &self.database {
+            Database::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Database::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Database {
+    /// What makes a `SELECT` within an `UPDATE` pass over rows that another worker is just taking.
+    /// SQLite needs no such words: it has one writer at a time.
+    pub(crate) const fn skip_locked(&self, alias: &'static str) -> SkipLocked {
+        match self {
+            Self::Sqlite { .. } => SkipLocked(None),
+            Self::Postgres(_) => SkipLocked(Some(alias)),
+        }
+    }
+}
+
+/// See [`Database::skip_locked`].
+pub(crate) struct SkipLocked(Option<&'static str>);
+
+impl std::fmt::Display for SkipLocked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(alias) => write!(f, "FOR UPDATE OF {alias} SKIP LOCKED"),
+            None => Ok(()),
+        }
+    }
+}
+
+type OpenError = Box<dyn std::error::Error + Send + Sync>;
+
+async fn open_sqlite(path: &Path) -> Result<Database, OpenError> {
+    create_private_file(path)?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // A delivery that was answered with 200 outlives a power cut.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(PATIENCE);
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(PATIENCE)
+        .connect_with(options.clone())
+        .await?;
+    // One transaction around all migrations: a second process waits, then finds them done.
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+    SQLITE_SCHEMA.run(&mut *tx).await?;
+    tx.commit().await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(PATIENCE)
+        .connect_with(options.pragma("query_only", "ON"))
+        .await?;
+    Ok(Database::Sqlite { writer, readers })
+}
+
+async fn open_postgres(url: &str) -> Result<Database, OpenError> {
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(PATIENCE)
+        .connect_with(PgConnectOptions::from_str(url)?.application_name("catalyst"))
+        .await?;
+    POSTGRES_SCHEMA.run(&pool).await?;
+    Ok(Database::Postgres(pool))
+}
+
+/// SQLite gives its `-wal` and `-shm` files the permissions of the database itself.
+fn create_private_file(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))
+}
+
+fn sqlite_path(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite:")?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let path = path.split('?').next()?;
+    let is_a_file = !path.is_empty() && !path.contains(":memory:");
+    is_a_file.then(|| PathBuf::from(path))
+}
+
+fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rfind('@')) {
+        (Some((scheme, _)), Some(at)) => format!("{scheme}://…{}", &url[at..]),
+        _ => url.to_owned(),
+    }
+}
