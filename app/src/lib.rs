@@ -1,1 +1,103 @@
 //! What the browser shows: pages, components and server functions.
+//!
+//! One tree, rendered on the server and taken over by the browser. It is built once with the
+//! feature `ssr` and once with `hydrate`; never with both.
+//!
+//! The server provides, through Leptos' context: `catalyst_previews::Previews`,
+//! `Option<catalyst_previews::Actor>`, and a nonce for inline scripts. It mounts the server
+//! functions below `/api/fn/`, takes the forms of `/sign-in` and `/sign-out`, and streams news
+//! from `/api/preview-environments/…`.
+
+// Views nest deeply, and each is a type of its own.
+#![recursion_limit = "512"]
+
+mod api;
+mod components;
+mod error;
+#[cfg(test)]
+mod fixtures;
+mod format;
+mod layout;
+mod live;
+mod pages;
+mod request;
+mod session;
+mod status;
+
+pub use error::{AppError, AppErrorKind};
+
+use layout::Frame;
+use leptos::prelude::*;
+use leptos_meta::{MetaTags, Title, provide_meta_context};
+use leptos_router::{
+    SsrMode,
+    components::{ParentRoute, Redirect, Route, Router, Routes},
+    path,
+};
+use pages::{
+    delete::DeletePage, deliveries::DeliveriesPage, list::ListPage, not_found::NotFoundPage,
+    overview::OverviewPage, preview::PreviewPage, projects::ProjectsPage, sign_in::SignInPage,
+};
+
+/// The document around the pages.
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    #[cfg(feature = "ssr")]
+    let theme = session::Theme::of_request().as_str();
+    #[cfg(not(feature = "ssr"))]
+    let theme = session::Theme::System.as_str();
+    view! {
+        <!DOCTYPE html>
+        <html lang="en" data-theme=theme>
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="color-scheme" content="light dark" />
+                <meta name="robots" content="noindex" />
+                <link
+                    rel="preload"
+                    href="/fonts/inter-latin-wght-normal.woff2"
+                    r#as="font"
+                    r#type="font/woff2"
+                    crossorigin="anonymous"
+                />
+                <link rel="stylesheet" href="/pkg/catalyst.css" />
+                <link rel="icon" href="/favicon.svg" r#type="image/svg+xml" />
+                <HydrationScripts options />
+                <MetaTags />
+            </head>
+            <body>
+                <App />
+            </body>
+        </html>
+    }
+}
+
+/// All pages.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    session::provide_session();
+    // Pages come whole: they read well without JavaScript, and their status is known in time.
+    let ssr = SsrMode::Async;
+    view! {
+        <Title formatter=|title: String| match title.as_str() {
+            "" => "Catalyst".to_owned(),
+            title => format!("{title} · Catalyst"),
+        } />
+        <Router>
+            <Routes fallback=NotFoundPage>
+                <Route path=path!("/") view=|| view! { <Redirect path="/preview-environments" /> } ssr=ssr.clone() />
+                <Route path=path!("/sign-in") view=SignInPage ssr=ssr.clone() />
+                <ParentRoute path=path!("") view=Frame ssr=ssr.clone()>
+                    <Route path=path!("/preview-environments") view=ListPage ssr=ssr.clone() />
+                    <Route path=path!("/platform/environments") view=ListPage ssr=ssr.clone() />
+                    <Route path=path!("/preview-environments/:id") view=PreviewPage ssr=ssr.clone() />
+                    <Route path=path!("/preview-environments/:id/delete") view=DeletePage ssr=ssr.clone() />
+                    <Route path=path!("/projects") view=ProjectsPage ssr=ssr.clone() />
+                    <Route path=path!("/deliveries") view=DeliveriesPage ssr=ssr.clone() />
+                    <Route path=path!("/overview") view=OverviewPage ssr />
+                </ParentRoute>
+            </Routes>
+        </Router>
+    }
+}

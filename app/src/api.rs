@@ -1,0 +1,164 @@
+//! The server functions: each reads who asks from its context, calls one use case, and translates.
+//!
+//! They are public endpoints below `/api/fn/`. Reads are GET requests; what changes something is
+//! a form that is posted, with JavaScript or without.
+
+use catalyst_model::views::{
+    DeliveryView, LogQuery, OperationsView, PreviewDetail, PreviewFilter, PreviewList, ProjectView,
+};
+use chrono::{DateTime, Utc};
+use leptos::{prelude::*, server_fn::codec::GetUrl};
+use serde::{Deserialize, Serialize};
+
+use crate::error::AppError;
+
+/// A line of a container's output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// When it was written, where that is known.
+    pub at: Option<DateTime<Utc>>,
+    /// The line without its end; any text, escape sequences included.
+    pub text: String,
+}
+
+/// The previews that match a filter.
+#[server(prefix = "/api/fn", endpoint = "previews", input = GetUrl)]
+pub async fn list_previews(filter: PreviewFilter) -> Result<PreviewList, AppError> {
+    let (previews, actor) = server::caller()?;
+    server::answer(previews.list(&actor, &filter).await)
+}
+
+/// One preview, by its id or its namespace.
+#[server(prefix = "/api/fn", endpoint = "preview", input = GetUrl)]
+pub async fn get_preview(id: String) -> Result<PreviewDetail, AppError> {
+    let (previews, actor) = server::caller()?;
+    server::answer(previews.get(&actor, &id).await)
+}
+
+/// The present lines of a container's output; what follows is read from the stream.
+#[server(prefix = "/api/fn", endpoint = "preview-logs", input = GetUrl)]
+pub async fn read_logs(id: String, query: LogQuery) -> Result<Vec<LogLine>, AppError> {
+    let (previews, actor) = server::caller()?;
+    let query = LogQuery {
+        follow: false,
+        ..query
+    };
+    server::answer(server::lines(&previews, &actor, &id, &query).await)
+}
+
+/// Starts a failed preview anew.
+#[server(prefix = "/api/fn", endpoint = "retry-preview")]
+pub async fn retry_preview(id: String) -> Result<(), AppError> {
+    let (previews, actor) = server::caller()?;
+    server::answer(previews.retry(&actor, &id).await)
+}
+
+/// Removes a preview, and leads to the list.
+#[server(prefix = "/api/fn", endpoint = "delete-preview")]
+pub async fn delete_preview(id: String) -> Result<(), AppError> {
+    let (previews, actor) = server::caller()?;
+    server::answer(previews.delete(&actor, &id).await)?;
+    leptos_axum::redirect("/preview-environments");
+    Ok(())
+}
+
+/// Lets one commit of a fork run.
+#[server(prefix = "/api/fn", endpoint = "approve-preview")]
+pub async fn approve_preview(id: String, commit: String) -> Result<(), AppError> {
+    let (previews, actor) = server::caller()?;
+    let commit = server::answer(server::commit(&commit))?;
+    server::answer(previews.approve(&actor, &id, &commit).await)
+}
+
+/// Takes up a removal that was given up.
+#[server(prefix = "/api/fn", endpoint = "retry-cleanup")]
+pub async fn retry_cleanup(id: String) -> Result<(), AppError> {
+    let (previews, actor) = server::caller()?;
+    server::answer(previews.retry_cleanup(&actor, &id).await)
+}
+
+/// The projects of one's teams.
+#[server(prefix = "/api/fn", endpoint = "projects", input = GetUrl)]
+pub async fn list_projects() -> Result<Vec<ProjectView>, AppError> {
+    let (previews, actor) = server::caller()?;
+    server::answer(previews.projects(&actor).await)
+}
+
+/// The newest deliveries about one's repositories.
+#[server(prefix = "/api/fn", endpoint = "deliveries", input = GetUrl)]
+pub async fn list_deliveries(limit: u32) -> Result<Vec<DeliveryView>, AppError> {
+    let (previews, actor) = server::caller()?;
+    server::answer(previews.deliveries(&actor, limit).await)
+}
+
+/// What those who run Catalyst look at.
+#[server(prefix = "/api/fn", endpoint = "operations", input = GetUrl)]
+pub async fn read_operations() -> Result<OperationsView, AppError> {
+    let (previews, actor) = server::caller()?;
+    server::answer(previews.operations(&actor).await)
+}
+
+#[cfg(feature = "ssr")]
+mod server {
+    use std::time::Duration;
+
+    use catalyst_model::{ids::CommitSha, views::LogQuery};
+    use catalyst_previews::{Actor, Error, Previews};
+    use futures::StreamExt;
+    use leptos::prelude::use_context;
+
+    use super::LogLine;
+    use crate::{error::AppError, request};
+
+    /// How long a page waits for lines that are already written.
+    const READING: Duration = Duration::from_secs(5);
+
+    /// A line is cut here: whoever needs more of it downloads the log.
+    const LONGEST_LINE: usize = 16 * 1024;
+
+    /// The use cases, and who calls them.
+    pub(super) fn caller() -> Result<(Previews, Actor), AppError> {
+        let previews = use_context::<Previews>();
+        let actor = use_context::<Option<Actor>>().flatten();
+        match (previews, actor) {
+            (Some(previews), Some(actor)) => Ok((previews, actor)),
+            _ => answer(Err(AppError::signed_out())),
+        }
+    }
+
+    /// The result as the caller gets it, with its HTTP status.
+    pub(super) fn answer<T, E: Into<AppError>>(result: Result<T, E>) -> Result<T, AppError> {
+        result.map_err(|error| {
+            let error = error.into();
+            request::set_status_of_call(error.kind.status());
+            error
+        })
+    }
+
+    pub(super) fn commit(text: &str) -> Result<CommitSha, Error> {
+        text.parse()
+            .map_err(|problem: catalyst_model::ids::InvalidId| Error::Invalid {
+                field: "commit",
+                problem: problem.to_string(),
+            })
+    }
+
+    /// Reads lines to their end, or as far as they come in time.
+    pub(super) async fn lines(
+        previews: &Previews,
+        actor: &Actor,
+        id: &str,
+        query: &LogQuery,
+    ) -> Result<Vec<LogLine>, Error> {
+        let deadline = tokio::time::Instant::now() + READING;
+        let mut stream = previews.logs(actor, id, query).await?;
+        let mut lines = Vec::new();
+        while let Ok(Some(line)) = tokio::time::timeout_at(deadline, stream.next()).await {
+            let line = line?;
+            let mut text = line.text;
+            text.truncate(text.floor_char_boundary(LONGEST_LINE));
+            lines.push(LogLine { at: line.at, text });
+        }
+        Ok(lines)
+    }
+}

@@ -1,0 +1,174 @@
+//! Times, durations and names as people read them. Pure, so that server and browser agree.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// How long ago something was, as in `just now`, `12 s ago`, `3 min ago`, `5 h ago`, `6 d ago`;
+/// after a month, the date.
+pub(crate) fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let age = now - at;
+    if age.num_days() > 30 {
+        return at.format("%-d %b %Y").to_string();
+    }
+    match short(age) {
+        Some(age) => format!("{age} ago"),
+        None => "just now".to_owned(),
+    }
+}
+
+/// How old something is, as in `12 s`, `3 min`, `5 h`, `6 d`.
+pub(crate) fn age(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    short(now - at).unwrap_or_else(|| "now".to_owned())
+}
+
+fn short(age: TimeDelta) -> Option<String> {
+    let seconds = age.num_seconds();
+    match seconds {
+        ..5 => None,
+        5..60 => Some(format!("{seconds} s")),
+        60..3600 => Some(format!("{} min", seconds / 60)),
+        3600..86_400 => Some(format!("{} h", seconds / 3600)),
+        _ => Some(format!("{} d", seconds / 86_400)),
+    }
+}
+
+/// A duration with two units at most, as in `0.4 s`, `48 s`, `1 min 31 s`, `2 h 4 min`.
+pub(crate) fn duration(span: TimeDelta) -> String {
+    let millis = span.num_milliseconds().max(0);
+    let seconds = millis / 1000;
+    match seconds {
+        0..10 => format!("{}.{} s", seconds, millis % 1000 / 100),
+        10..60 => format!("{seconds} s"),
+        60..3600 if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ if seconds / 60 % 60 == 0 => format!("{} h", seconds / 3600),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// The exact time, for a title.
+pub(crate) fn exact(at: DateTime<Utc>) -> String {
+    at.format("%-d %B %Y, %H:%M:%S UTC").to_string()
+}
+
+/// The first seven digits of a commit.
+pub(crate) fn short_commit(commit: &str) -> String {
+    commit.chars().take(7).collect()
+}
+
+/// Splits a name so that its end, which tells it from its neighbours, stays visible when its
+/// beginning is cut.
+pub(crate) fn split_for_cutting(name: &str) -> (&str, &str) {
+    const KEPT: usize = 10;
+    match name.char_indices().rev().nth(KEPT - 1) {
+        Some((at, _)) if at > 0 => name.split_at(at),
+        _ => (name, ""),
+    }
+}
+
+/// An address that may be linked to: http and https only, so that no text from elsewhere becomes
+/// a script.
+pub(crate) fn web_link(url: &str) -> Option<&str> {
+    let scheme = url.get(..url.find(':')?)?;
+    ["http", "https"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known))
+        .then_some(url)
+}
+
+/// The host of an address, with its port.
+pub(crate) fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or(rest)
+}
+
+/// `singular` for one, `plural` otherwise, with the number before it.
+pub(crate) fn count(n: usize, singular: &str, plural: &str) -> String {
+    format!("{n} {}", if n == 1 { singular } else { plural })
+}
+
+/// Percent-encodes a text for use as a segment of a path or a value of a query.
+pub(crate) fn encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                out.push(char::from(byte));
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
+    }
+
+    #[test]
+    fn ages_are_told_in_one_unit() {
+        for (seconds, expected) in [
+            (-30, "just now"),
+            (4, "just now"),
+            (5, "5 s ago"),
+            (60, "1 min ago"),
+            (7199, "1 h ago"),
+            (6 * 86_400, "6 d ago"),
+            (90 * 86_400, "1 Jan 1970"),
+        ] {
+            assert_eq!(ago(at(0), at(seconds)), expected);
+        }
+        assert_eq!(age(at(0), at(3 * 3600)), "3 h");
+    }
+
+    #[test]
+    fn durations_are_told_in_two_units() {
+        for (millis, expected) in [
+            (-5, "0.0 s"),
+            (240, "0.2 s"),
+            (48_900, "48 s"),
+            (91_000, "1 min 31 s"),
+            (120_000, "2 min"),
+            (7_440_000, "2 h 4 min"),
+        ] {
+            assert_eq!(duration(TimeDelta::milliseconds(millis)), expected);
+        }
+    }
+
+    #[test]
+    fn a_long_name_keeps_its_end() {
+        assert_eq!(
+            split_for_cutting("acme-storefront-preview-482"),
+            ("acme-storefront-p", "review-482")
+        );
+        assert_eq!(split_for_cutting("short"), ("short", ""));
+        assert_eq!(
+            split_for_cutting("größe-ändern-über"),
+            ("größe-ä", "ndern-über")
+        );
+    }
+
+    #[test]
+    fn only_web_addresses_become_links() {
+        assert!(web_link("http://a.localhost:8080/").is_some());
+        assert!(web_link("HTTPS://a.dev/").is_some());
+        for bad in [
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "//evil",
+            "",
+            "\u{1}https:x",
+        ] {
+            assert_eq!(web_link(bad), None, "{bad}");
+        }
+        assert_eq!(host("http://a.localhost:8080/x?y"), "a.localhost:8080");
+    }
+
+    #[test]
+    fn values_of_a_query_are_encoded() {
+        assert_eq!(encode("a b&c=ü"), "a%20b%26c%3D%C3%BC");
+    }
+}

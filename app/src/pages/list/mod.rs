@@ -1,0 +1,391 @@
+//! The list of previews: live, by tab, searched and ordered.
+
+mod query;
+pub(crate) mod row;
+mod state;
+
+use std::time::Duration;
+
+use catalyst_model::views::PreviewList;
+use leptos::{prelude::*, task::spawn_local};
+use leptos_meta::Title;
+use leptos_router::{
+    NavigateOptions,
+    hooks::{use_navigate, use_query_map},
+};
+
+use crate::{
+    api::{RetryPreview, list_previews},
+    components::{
+        failure::{ActionFailure, FailurePage},
+        icons::{Glyph, Icon},
+        placeholder::{Empty, SkeletonRows},
+    },
+    live::{self, Connection, Message},
+};
+use query::{ListQuery, Order, Tab};
+use row::PreviewRow;
+use state::{LiveList, Row};
+
+/// The pause between two reads of the whole list.
+const RELOAD_PAUSE: Duration = Duration::from_millis(700);
+
+/// The pause after a key before the search is sent.
+const TYPING_PAUSE: Duration = Duration::from_millis(250);
+
+/// `/preview-environments`
+#[component]
+pub(crate) fn ListPage() -> impl IntoView {
+    let params = use_query_map();
+    let query = Memo::new(move |_| params.with(ListQuery::read));
+    // The order is applied to what is there; only the rest asks the server.
+    let filter = Memo::new(move |_| query.with(ListQuery::filter));
+    let first = Resource::new(move || filter.get(), list_previews);
+    let list = LiveList::new();
+    let connection = follow(list, query);
+    let retry = ServerAction::<RetryPreview>::new();
+    let failure = Signal::derive(move || retry.value().get().and_then(Result::err));
+
+    view! {
+        <Title text="Previews" />
+        <header class="page-head">
+            <div>
+                <h1>"Previews"</h1>
+                <p class="lede">
+                    "Every open pull request, running." <LiveMark connection />
+                </p>
+            </div>
+            <SearchForm query />
+        </header>
+        <ActionFailure error=failure />
+        <Transition fallback=|| view! { <SkeletonRows what="previews" rows=8 /> }>
+            {move || Suspend::new(async move {
+                match first.await {
+                    Ok(read) => view! { <Content read list query retry /> }.into_any(),
+                    Err(error) => {
+                        let again = Callback::new(move |()| first.refetch());
+                        view! { <FailurePage error again /> }.into_any()
+                    }
+                }
+            })}
+        </Transition>
+        <div class="unseen" role="status" aria-live="polite">
+            {list.announced}
+        </div>
+    }
+}
+
+/// Keeps the list true by the stream of changes.
+fn follow(list: LiveList, query: Memo<ListQuery>) -> ReadSignal<Connection> {
+    let reload = live::throttle(RELOAD_PAUSE, move || {
+        let Some(asked) = query.try_get_untracked() else {
+            return;
+        };
+        spawn_local(async move {
+            // Where it fails, the stream's own state tells; the next news try again.
+            if let Ok(read) = list_previews(asked.filter()).await
+                && query
+                    .try_get_untracked()
+                    .is_some_and(|now| now.filter() == asked.filter())
+            {
+                list.load(read);
+            }
+        });
+    });
+    let url = || Some("/api/preview-environments/stream".to_owned());
+    live::listen(url, move |message| match message {
+        Message::Open | Message::Failure(_) => reload(),
+        Message::Data(data) => {
+            let Some(query) = query.try_get_untracked() else {
+                return;
+            };
+            // What cannot be read comes from a newer server; the list itself is read as ever.
+            let stale =
+                serde_json::from_str(&data).map_or(true, |change| list.apply(query.tab, change));
+            if stale {
+                reload();
+            }
+        }
+    })
+}
+
+/// Says whether the page keeps itself up to date.
+#[component]
+pub(crate) fn LiveMark(connection: ReadSignal<Connection>) -> impl IntoView {
+    let class = move || match connection.get() {
+        Connection::Live => "live-mark on",
+        Connection::Broken => "live-mark off",
+        Connection::Idle | Connection::Ended => "live-mark",
+    };
+    let text = move || match connection.get() {
+        Connection::Live => "Live",
+        Connection::Broken => "Reconnecting",
+        Connection::Idle | Connection::Ended => "",
+    };
+    view! { <span class=class>{text}</span> }
+}
+
+/// Tabs and rows.
+#[component]
+fn Content(
+    read: PreviewList,
+    list: LiveList,
+    query: Memo<ListQuery>,
+    retry: ServerAction<RetryPreview>,
+) -> impl IntoView {
+    list.load(read);
+    let empty = move || list.rows.with(Vec::is_empty);
+    view! {
+        <Tabs list query />
+        <Show when=move || !empty() fallback=move || view! { <NoPreviews list query /> }>
+            <Table list query retry />
+        </Show>
+        <Pager list query />
+    }
+    .into_any()
+}
+
+#[component]
+fn Tabs(list: LiveList, query: Memo<ListQuery>) -> impl IntoView {
+    let tab = move |tab: Tab| {
+        let href = move || query.with(|query| query.with_tab(tab).href());
+        let current = move || (query.with(|query| query.tab) == tab).then_some("page");
+        let count = move || list.counts.with(|counts| tab.count(counts));
+        view! {
+            <li>
+                <a href=href aria-current=current>
+                    {tab.label()}
+                    {move || count().map(|count| view! { <span class="count">{count}</span> })}
+                </a>
+            </li>
+        }
+    };
+    view! {
+        <nav class="tabs" aria-label="Previews by status">
+            <ul>{Tab::ALL.into_iter().map(tab).collect_view()}</ul>
+        </nav>
+    }
+    .into_any()
+}
+
+#[component]
+fn SearchForm(query: Memo<ListQuery>) -> impl IntoView {
+    let navigate = use_navigate();
+    let input = NodeRef::<leptos::html::Input>::new();
+    let go = move || {
+        let Some(text) = input.get_untracked().map(|input| input.value()) else {
+            return;
+        };
+        let Some(query) = query.try_get_untracked() else {
+            return;
+        };
+        let searched = query.with_search(&text);
+        if searched.search != query.search {
+            let options = NavigateOptions {
+                replace: true,
+                scroll: false,
+                ..NavigateOptions::default()
+            };
+            navigate(&searched.href(), options);
+        }
+    };
+    let typed = {
+        let go = go.clone();
+        let pending = StoredValue::new(None::<leptos::leptos_dom::helpers::TimeoutHandle>);
+        move |_| {
+            let go = go.clone();
+            pending.update_value(|pending| {
+                if let Some(earlier) = pending.take() {
+                    earlier.clear();
+                }
+                *pending = set_timeout_with_handle(go, TYPING_PAUSE).ok();
+            });
+        }
+    };
+    let sent = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        go();
+    };
+    let hidden = move || {
+        query
+            .with(ListQuery::fields_beside_search)
+            .into_iter()
+            .map(|(name, value)| view! { <input type="hidden" name=name value=value /> })
+            .collect_view()
+    };
+    view! {
+        <form class="search" role="search" method="get" action="/preview-environments" on:submit=sent>
+            <Icon glyph=Glyph::Search />
+            <input
+                type="search"
+                name="q"
+                node_ref=input
+                value=move || query.with(|query| query.search.clone())
+                placeholder="Title, branch, number…"
+                aria-label="Search previews"
+                autocomplete="off"
+                spellcheck="false"
+                on:input=typed
+            />
+            {hidden}
+        </form>
+    }
+    .into_any()
+}
+
+#[component]
+fn Table(
+    list: LiveList,
+    query: Memo<ListQuery>,
+    retry: ServerAction<RetryPreview>,
+) -> impl IntoView {
+    let rows = move || {
+        let mut rows = list.rows.get();
+        query.with(|query| query.sort(&mut rows, Row::untracked));
+        rows
+    };
+    view! {
+        <div class="card table-card">
+            <table class="previews" role="table">
+                <thead role="rowgroup">
+                    <tr role="row">
+                        <SortHeader query order=Order::Status label="Status" class="col-status" />
+                        <SortHeader query order=Order::Title label="Pull request" class="col-title" />
+                        <th role="columnheader" scope="col" class="col-url">
+                            "Answers at"
+                        </th>
+                        <th role="columnheader" scope="col" class="col-commit">
+                            "Commit"
+                        </th>
+                        <SortHeader query order=Order::Age label="Age" class="col-age" />
+                        <th role="columnheader" scope="col" class="col-action">
+                            <span class="unseen">"Action"</span>
+                        </th>
+                    </tr>
+                </thead>
+                <tbody role="rowgroup">
+                    <For each=rows key=|row| row.id.clone() let(row)>
+                        <PreviewRow preview=row.preview retry />
+                    </For>
+                </tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn SortHeader(
+    query: Memo<ListQuery>,
+    order: Order,
+    label: &'static str,
+    class: &'static str,
+) -> impl IntoView {
+    let sorted = move || {
+        query.with(|query| match (query.order == order, query.reverse) {
+            (false, _) => None,
+            (true, false) => Some("ascending"),
+            (true, true) => Some("descending"),
+        })
+    };
+    view! {
+        <th role="columnheader" scope="col" class=class aria-sort=sorted>
+            <a class="sort" href=move || query.with(|query| query.with_order(order).href())>
+                {label}
+                <Icon glyph=Glyph::Sort />
+            </a>
+        </th>
+    }
+    .into_any()
+}
+
+#[component]
+fn NoPreviews(list: LiveList, query: Memo<ListQuery>) -> impl IntoView {
+    let none_at_all = move || list.counts.with(|counts| counts.all == 0);
+    move || {
+        let query = query.get();
+        if !query.search.is_empty() {
+            let all = query.with_search("").href();
+            return view! {
+                <Empty glyph=Glyph::Search title=format!("Nothing matches “{}”", query.search)>
+                    <p>"Search looks at titles, branches, repositories, numbers and namespaces."</p>
+                    <div class="actions">
+                        <a class="button" href=all>
+                            "Clear the search"
+                        </a>
+                    </div>
+                </Empty>
+            }
+            .into_any();
+        }
+        match query.tab {
+            Tab::Removed => view! {
+                <Empty glyph=Glyph::Clock title="No preview was removed yet">
+                    <p>
+                        "When a pull request is closed, its preview goes and its history stays here."
+                    </p>
+                </Empty>
+            }
+            .into_any(),
+            _ if none_at_all() => view! {
+                <Empty glyph=Glyph::Previews title="No previews yet">
+                    <p>
+                        "Open a pull request in a repository that belongs to a project, and it appears here by itself."
+                    </p>
+                    <p>"To see one now, without a repository of your own:"</p>
+                    <pre class="command">
+                        <code>"catalyst demo open"</code>
+                    </pre>
+                    <div class="actions">
+                        <a class="button" href="/projects">
+                            "See the projects"
+                        </a>
+                        <a class="button" href="/deliveries">
+                            "See what GitHub delivered"
+                        </a>
+                    </div>
+                </Empty>
+            }
+            .into_any(),
+            tab => {
+                let (title, text) = match tab {
+                    Tab::Ready => ("None is ready", "Previews appear here as soon as they answer."),
+                    Tab::InProgress => ("Nothing is in progress", "All previews have arrived."),
+                    Tab::Failed => ("Nothing has failed", "Previews that could not be brought up appear here."),
+                    _ => (
+                        "Nothing waits for approval",
+                        "Pull requests from forks appear here until a maintainer lets them run.",
+                    ),
+                };
+                view! {
+                    <Empty glyph=Glyph::Check title=title>
+                        <p>{text}</p>
+                    </Empty>
+                }
+                .into_any()
+            }
+        }
+    }
+}
+
+#[component]
+fn Pager(list: LiveList, query: Memo<ListQuery>) -> impl IntoView {
+    let pages = move || ListQuery::pages(list.matching.get());
+    let link = move |step: i32, label: &'static str| {
+        query.with(|query| {
+            let page = query.page.checked_add_signed(step)?;
+            let there = page < pages();
+            there.then(|| view! { <a class="button" href=query.with_page(page).href()>{label}</a> })
+        })
+    };
+    view! {
+        <Show when=move || { pages() > 1 }>
+            <nav class="pager" aria-label="Pages">
+                {move || link(-1, "Newer")}
+                <span>{move || format!("Page {} of {}", query.with(|q| q.page + 1), pages())}</span>
+                {move || link(1, "Older")}
+            </nav>
+        </Show>
+    }
+    .into_any()
+}

@@ -1,0 +1,221 @@
+//! A preview in the list.
+
+use catalyst_model::{state::PreviewStatus, views::PreviewSummary};
+use leptos::prelude::*;
+
+use crate::{
+    api::RetryPreview,
+    components::{
+        icons::{Glyph, Icon},
+        pill::LivePill,
+        text::{Age, Commit, Cut},
+    },
+    format,
+    pages::preview::href as page_of,
+    status::{Tone, answers, badge, still_serving},
+};
+
+/// One row of the table; its parts follow the preview's changes.
+#[component]
+pub(crate) fn PreviewRow(
+    preview: ArcRwSignal<PreviewSummary>,
+    retry: ServerAction<RetryPreview>,
+) -> impl IntoView {
+    let data = Signal::from(preview);
+    let badge = Memo::new(move |_| data.with(badge));
+    let created = data.with_untracked(|preview| preview.created_at);
+    view! {
+        <tr role="row" class=move || format!("preview-row {}", badge.get().tone.class())>
+            <td role="cell" class="col-status">
+                <LivePill badge />
+            </td>
+            <td role="cell" class="col-title">
+                <TitleCell data />
+            </td>
+            <td role="cell" class="col-url">
+                <UrlCell data />
+            </td>
+            <td role="cell" class="col-commit">
+                <CommitCell data />
+            </td>
+            <td role="cell" class="col-age">
+                <Age at=created />
+            </td>
+            <td role="cell" class="col-action">
+                <ActionCell data retry />
+            </td>
+        </tr>
+    }
+    .into_any()
+}
+
+#[component]
+fn TitleCell(data: Signal<PreviewSummary>) -> impl IntoView {
+    let href = data.with_untracked(page_of);
+    let title = Memo::new(move |_| data.with(|p| p.title.clone()));
+    let number = Memo::new(move |_| data.with(|p| (p.number, p.pull_request_url.clone())));
+    let origin = data.with_untracked(|p| p.repository.clone());
+    let explained = Memo::new(move |_| data.with(explain));
+    view! {
+        <div class="row-title">
+            <a class="stretched" href=href>
+                {title}
+            </a>
+            {move || {
+                let (number, url) = number.get();
+                number.map(|number| view! { <NumberLink number url /> })
+            }}
+        </div>
+        <div class="row-sub">
+            <Cut name=origin />
+            {move || {
+                explained
+                    .get()
+                    .map(|(tone, text)| {
+                        view! {
+                            <span class=format!("row-message {}", tone.class()) title=text.clone()>
+                                {text.clone()}
+                            </span>
+                        }
+                    })
+            }}
+        </div>
+    }
+    .into_any()
+}
+
+/// What the row says beyond its status, and in which tone.
+fn explain(preview: &PreviewSummary) -> Option<(Tone, String)> {
+    let badge = badge(preview);
+    if preview.deleted_at.is_none()
+        && let Some(why) = &preview.blocked
+    {
+        return Some((Tone::Warn, why.clone()));
+    }
+    let message = preview.message.clone()?;
+    match badge.tone {
+        Tone::Ready => None,
+        tone => Some((tone, message)),
+    }
+}
+
+/// A pull request's number, as a link to its page on GitHub where that is known.
+#[component]
+pub(crate) fn NumberLink(number: u64, url: Option<String>) -> impl IntoView {
+    let text = format!("#{number}");
+    match url.as_deref().and_then(format::web_link) {
+        Some(url) => view! {
+            <a class="number raised" href=url.to_owned() target="_blank" rel="noopener noreferrer">
+                {text}
+                <span class="unseen">" on GitHub"</span>
+            </a>
+        }
+        .into_any(),
+        None => view! { <span class="number">{text}</span> }.into_any(),
+    }
+}
+
+#[component]
+fn UrlCell(data: Signal<PreviewSummary>) -> impl IntoView {
+    let shown = Memo::new(move |_| data.with(|p| (p.url.clone(), answers(p))));
+    move || match shown.get() {
+        (Some(url), true) => {
+            let name = format::host(&url).to_owned();
+            match format::web_link(&url) {
+                Some(url) => view! {
+                    <a class="url raised" href=url.to_owned() target="_blank" rel="noopener">
+                        <Cut name />
+                        <Icon glyph=Glyph::Out />
+                    </a>
+                }
+                .into_any(),
+                None => view! { <Cut name /> }.into_any(),
+            }
+        }
+        _ => view! { <span class="none">"Not yet"</span> }.into_any(),
+    }
+}
+
+#[component]
+fn CommitCell(data: Signal<PreviewSummary>) -> impl IntoView {
+    let commit = Memo::new(move |_| data.with(|p| p.commit.clone()));
+    let branch = Memo::new(move |_| data.with(|p| p.branch.clone()));
+    let serving = Memo::new(move |_| data.with(|p| still_serving(p).map(str::to_owned)));
+    view! {
+        <div class="commit-line">
+            {move || view! { <Commit sha=commit.get() /> }}
+            {move || {
+                serving
+                    .get()
+                    .map(|sha| {
+                        view! {
+                            <span class="serving" title="Still served until the new commit is ready">
+                                "serving " {format::short_commit(&sha)}
+                            </span>
+                        }
+                    })
+            }}
+        </div>
+        <div class="row-sub">{move || view! { <Cut name=branch.get() /> }}</div>
+    }
+    .into_any()
+}
+
+/// The one thing that one most likely wants to do with it now.
+#[component]
+fn ActionCell(data: Signal<PreviewSummary>, retry: ServerAction<RetryPreview>) -> impl IntoView {
+    #[derive(Clone, PartialEq)]
+    enum Next {
+        Open(String),
+        Retry,
+        Review,
+        None,
+    }
+    let id = StoredValue::new(data.with_untracked(|p| p.id.clone()));
+    let href = data.with_untracked(page_of);
+    let next = Memo::new(move |_| {
+        data.with(|p| {
+            let open = p
+                .url
+                .clone()
+                .filter(|url| answers(p) && format::web_link(url).is_some());
+            match (p.status, open) {
+                _ if p.deleted_at.is_some() || p.status == PreviewStatus::Deleting => Next::None,
+                _ if p.blocked.is_some() => Next::Review,
+                (PreviewStatus::Failed, _) => Next::Retry,
+                (PreviewStatus::Running, Some(url)) => Next::Open(url),
+                _ => Next::None,
+            }
+        })
+    });
+    let sent = Memo::new(move |_| {
+        let this = |sent: &RetryPreview| id.with_value(|id| *id == sent.id);
+        retry.pending().get() && retry.input().with(|sent| sent.as_ref().is_some_and(this))
+    });
+    move || match next.get() {
+        Next::Open(url) => view! {
+            <a class="button small raised" href=url target="_blank" rel="noopener">
+                "Open"
+            </a>
+        }
+        .into_any(),
+        Next::Retry => view! {
+            <div class="raised">
+                <ActionForm action=retry>
+                    <input type="hidden" name="id" value=id.get_value() />
+                    <button type="submit" class="button small" disabled=sent>
+                        "Retry"
+                    </button>
+                </ActionForm>
+            </div>
+        }
+        .into_any(),
+        Next::Review => view! {
+            <a class="button small raised" href=href.clone()>
+                "Review"
+            </a>
+        }
+        .into_any(),
+        Next::None => ().into_any(),
+    }
+}

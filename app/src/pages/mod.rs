@@ -1,0 +1,10 @@
+//! One module for each page.
+
+pub(crate) mod delete;
+pub(crate) mod deliveries;
+pub(crate) mod list;
+pub(crate) mod not_found;
+pub(crate) mod overview;
+pub(crate) mod preview;
+pub(crate) mod projects;
+pub(crate) mod sign_in;

@@ -1,0 +1,379 @@
+//! The log panel: the lines that there are, then those that come.
+
+mod ansi;
+mod controls;
+mod lines;
+mod search;
+mod settings;
+
+use std::time::Duration;
+
+use catalyst_model::{state::PreviewStatus, views::PreviewDetail};
+use leptos::{prelude::*, task::spawn_local};
+
+use super::notice::{Notice, reason};
+use crate::{
+    api::{LogLine, read_logs},
+    components::icons::{Glyph, Icon},
+    error::{AppError, AppErrorKind},
+    live::{self, Connection, Message},
+};
+use controls::Controls;
+use lines::{Block, Buffer, Level, Line};
+use search::Search;
+pub(crate) use settings::{LogSettings, Source};
+use settings::{address, automatic, begun};
+
+/// Lines that come within this time are drawn together.
+const GATHER: Duration = Duration::from_millis(60);
+
+/// This near to the end counts as being there, in pixels.
+const NEAR: i32 = 40;
+
+/// What there is to say about the lines.
+#[derive(Debug, Clone, PartialEq)]
+enum State {
+    /// They are being read.
+    Reading,
+    /// These are all there are at the moment.
+    Shown,
+    /// Nothing has run yet.
+    Waiting,
+    /// They could not be read.
+    Failed(AppError),
+}
+
+/// The panel, with the reason of a failure right above the lines that prove it.
+#[component]
+pub(super) fn LogPanel(
+    detail: RwSignal<PreviewDetail>,
+    /// The lines that the page came with.
+    lines: Result<Vec<LogLine>, AppError>,
+    settings: LogSettings,
+) -> impl IntoView {
+    let (state, lines) = match lines {
+        Ok(lines) => (State::Shown, lines),
+        Err(error) if error.kind == AppErrorKind::NotFound => (State::Waiting, Vec::new()),
+        Err(error) => (State::Failed(error), Vec::new()),
+    };
+    let state = RwSignal::new(state);
+    let buffer = Buffer::new(lines);
+    let search = Search::new(buffer);
+    let scroller = NodeRef::<leptos::html::Div>::new();
+    let at_end = RwSignal::new(true);
+    let connection = read(detail, settings, buffer, state);
+    keep_at_end(buffer, scroller, at_end);
+    show_hits(search, at_end);
+    let reason = Memo::new(move |_| detail.with(reason));
+    let class = move || {
+        let mut class = "log-view".to_owned();
+        for (on, name) in [
+            (settings.wrap.get(), " wrapped"),
+            (settings.timestamps.get(), " timed"),
+        ] {
+            if on {
+                class.push_str(name);
+            }
+        }
+        class
+    };
+    view! {
+        <section class="card logs" id="logs" tabindex="-1" aria-labelledby="logs-title">
+            {move || reason.get().map(|notice| view! { <Reason notice /> })}
+            <Controls detail settings search buffer connection />
+            <div class="log-frame">
+                <div
+                    class=class
+                    node_ref=scroller
+                    tabindex="0"
+                    role="log"
+                    aria-live="off"
+                    aria-label="Log lines"
+                    on:scroll=move |_| {
+                        if let Some(view) = scroller.get_untracked() {
+                            at_end.set(distance_to_end(&view) <= NEAR);
+                        }
+                    }
+                >
+                    <For
+                        each=move || buffer.blocks.get()
+                        key=|block| block.number
+                        let(block)
+                    >
+                        <BlockView block search />
+                    </For>
+                    <EmptyNote detail buffer state />
+                </div>
+                <Show when=move || !at_end.get()>
+                    <button
+                        type="button"
+                        class="button small to-end scripted"
+                        on:click=move |_| {
+                            at_end.set(true);
+                            scroll_to_end(scroller);
+                        }
+                    >
+                        <Icon glyph=Glyph::Down />
+                        "Newest lines"
+                    </button>
+                </Show>
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn Reason(notice: Notice) -> impl IntoView {
+    view! {
+        <div class="reason">
+            <Icon glyph=Glyph::Cross />
+            <p>
+                <strong>{notice.headline}</strong>
+                " "
+                {notice.text}
+            </p>
+        </div>
+    }
+}
+
+/// What is read at the moment: it is read anew whenever this changes.
+#[derive(Clone, PartialEq)]
+struct Asked {
+    url: String,
+    query: catalyst_model::views::LogQuery,
+    /// The run of the container: a new one has a log of its own.
+    run: Option<(Source, u32)>,
+}
+
+/// Keeps the buffer filled: from the stream while following, else once for each change of what
+/// is asked for.
+fn read(
+    detail: RwSignal<PreviewDetail>,
+    settings: LogSettings,
+    buffer: Buffer,
+    state: RwSignal<State>,
+) -> ReadSignal<Connection> {
+    let id = detail.with_untracked(|d| d.summary.id.clone());
+    let run = Memo::new(move |_| {
+        detail.with(|d| match settings.source.get() {
+            Some(source) => begun(&d.pods, &source).map(|restarts| (source, restarts)),
+            None => automatic(&d.pods),
+        })
+    });
+    let asked = {
+        let id = id.clone();
+        Memo::new(move |_| {
+            let query = settings.query();
+            Asked {
+                url: address(&id, &query),
+                query,
+                run: run.get(),
+            }
+        })
+    };
+    let read_once = move |asked: Asked| {
+        let id = id.clone();
+        spawn_local(async move {
+            let answer = read_logs(id, asked.query).await;
+            match answer {
+                Ok(lines) => {
+                    buffer.begin_anew();
+                    for line in lines {
+                        buffer.push(line);
+                    }
+                    buffer.flush();
+                    state.try_set(State::Shown);
+                }
+                Err(error) if error.kind == AppErrorKind::NotFound => {
+                    state.try_set(State::Waiting);
+                }
+                Err(error) => {
+                    state.try_set(State::Failed(error));
+                }
+            }
+        });
+    };
+    Effect::watch(
+        move || asked.get(),
+        move |now, before, _| {
+            let chosen_anew = before.is_some_and(|before| {
+                (
+                    &before.query.pod,
+                    &before.query.container,
+                    before.query.previous,
+                ) != (&now.query.pod, &now.query.container, now.query.previous)
+            });
+            if chosen_anew {
+                buffer.clear();
+                state.set(State::Reading);
+            }
+            if before.is_some() && now.run.is_none() {
+                state.set(State::Waiting);
+            } else if before.is_some() && !now.query.follow {
+                read_once(now.clone());
+            }
+        },
+        true,
+    );
+    let gather = move |line: LogLine| {
+        if buffer.push(line) {
+            set_timeout(move || buffer.flush(), GATHER);
+        }
+    };
+    let url = move || {
+        let asked = asked.get();
+        (asked.query.follow && asked.run.is_some()).then_some(asked.url)
+    };
+    live::listen(url, move |message| match message {
+        Message::Open => {
+            buffer.begin_anew();
+            state.try_set(State::Shown);
+        }
+        Message::Data(data) => {
+            if let Ok(line) = serde_json::from_str(&data) {
+                gather(line);
+            }
+        }
+        Message::Failure(data) => {
+            let message = serde_json::from_str::<serde_json::Value>(&data)
+                .ok()
+                .and_then(|failure| Some(failure.pointer("/data/message")?.as_str()?.to_owned()))
+                .unwrap_or_else(|| "The log broke off".to_owned());
+            state.try_set(State::Failed(AppError {
+                kind: AppErrorKind::Unavailable,
+                message,
+            }));
+        }
+    })
+}
+
+/// While the end is in view, it stays in view.
+fn keep_at_end(buffer: Buffer, scroller: NodeRef<leptos::html::Div>, at_end: RwSignal<bool>) {
+    Effect::new(move |_| {
+        buffer.version.track();
+        if at_end.get_untracked() {
+            request_animation_frame(move || scroll_to_end(scroller));
+        }
+    });
+}
+
+fn scroll_to_end(scroller: NodeRef<leptos::html::Div>) {
+    if let Some(view) = scroller.try_get_untracked().flatten() {
+        view.set_scroll_top(view.scroll_height());
+    }
+}
+
+fn distance_to_end(view: &web_sys::HtmlElement) -> i32 {
+    view.scroll_height() - view.client_height() - view.scroll_top()
+}
+
+/// Brings the hit that is looked at into view, and marks its line.
+fn show_hits(search: Search, at_end: RwSignal<bool>) {
+    Effect::new(move |before: Option<Option<String>>| {
+        let line = search.current().map(|number| format!("line-{number}"));
+        let element = |id: &String| document().get_element_by_id(id);
+        if let Some(marked) = before.flatten().as_ref().and_then(element) {
+            let _ = marked.class_list().remove_1("current");
+        }
+        if let Some(marked) = line.as_ref().and_then(element) {
+            let _ = marked.class_list().add_1("current");
+            at_end.set(false);
+            let options = web_sys::ScrollIntoViewOptions::new();
+            options.set_block(web_sys::ScrollLogicalPosition::Center);
+            marked.scroll_into_view_with_scroll_into_view_options(&options);
+        }
+        line
+    });
+}
+
+#[component]
+fn BlockView(block: Block, search: Search) -> impl IntoView {
+    let lines = block.lines.clone();
+    let full = Memo::new(move |_| block.full());
+    view! {
+        <div class="log-block" class:full=full>
+            <For each=move || lines.get() key=|line| line.number let(line)>
+                <LineView line search />
+            </For>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn LineView(line: Line, search: Search) -> impl IntoView {
+    let class = match line.level {
+        Level::Plain => "line",
+        Level::Warning => "line warning",
+        Level::Error => "line error",
+    };
+    let (element, time, spans) = (line.element(), line.time(), line.spans);
+    let text = move || {
+        let needle = search.needle();
+        let pieces = spans.iter().flat_map(|span| {
+            let classes = span.style.classes();
+            let pieces = match &needle {
+                Some(needle) => needle.split(&span.text),
+                None => vec![(span.text.as_str(), false)],
+            };
+            pieces
+                .into_iter()
+                .map(move |(text, hit)| (text.to_owned(), hit, classes.clone()))
+        });
+        pieces
+            .map(|(text, hit, classes)| match (hit, classes.is_empty()) {
+                (true, _) => view! { <mark class=classes>{text}</mark> }.into_any(),
+                (false, false) => view! { <span class=classes>{text}</span> }.into_any(),
+                (false, true) => text.into_any(),
+            })
+            .collect::<Vec<_>>()
+    };
+    view! {
+        <div class=class id=element>
+            <span class="line-time" aria-hidden="true">
+                {time}
+            </span>
+            <span class="line-text">{text}</span>
+        </div>
+    }
+    .into_any()
+}
+
+/// What stands in the place of lines.
+#[component]
+fn EmptyNote(
+    detail: RwSignal<PreviewDetail>,
+    buffer: Buffer,
+    state: RwSignal<State>,
+) -> impl IntoView {
+    let note = Memo::new(move |_| {
+        let none = buffer.blocks.with(Vec::is_empty);
+        match state.get() {
+            State::Failed(error) => Some(format!("{}. {}", error.message, error.kind.advice())),
+            State::Reading => Some("Reading…".to_owned()),
+            State::Shown if none => Some("Nothing has been written yet.".to_owned()),
+            State::Waiting if none => Some(detail.with(|d| waiting_for(d)).to_owned()),
+            State::Shown | State::Waiting => None,
+        }
+    });
+    move || {
+        note.get()
+            .map(|note| view! { <p class="log-note">{note}</p> })
+    }
+}
+
+fn waiting_for(detail: &PreviewDetail) -> &'static str {
+    let preview = &detail.summary;
+    if preview.deleted_at.is_some() {
+        return "The log went with the preview.";
+    }
+    if preview.blocked.is_some() {
+        return "Nothing runs until it is approved, so there is nothing to read.";
+    }
+    match preview.status {
+        PreviewStatus::Failed => "No container ran, so there is nothing to read.",
+        PreviewStatus::Deleting => "It is being removed; there is nothing left to read.",
+        _ => "Lines appear here as soon as a container starts.",
+    }
+}

@@ -1,0 +1,203 @@
+//! Which lines are read and how they are shown: from the address at first, then from the panel's
+//! own controls.
+
+use std::fmt;
+
+use catalyst_model::views::{LogQuery, PodView};
+use leptos::prelude::*;
+use leptos_router::{hooks::use_query_map, params::ParamsMap};
+
+use crate::{format, live};
+
+/// How many lines one may choose to see.
+pub(super) const TAILS: [u32; 5] = [100, 500, 1000, 5000, 10_000];
+
+/// A container of a pod, as `pod/container`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) pod: String,
+    pub(crate) container: String,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.pod, self.container)
+    }
+}
+
+impl Source {
+    /// Reads `pod/container`; none for anything else.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let (pod, container) = text.split_once('/')?;
+        (!pod.is_empty() && !container.is_empty()).then(|| Self {
+            pod: pod.to_owned(),
+            container: container.to_owned(),
+        })
+    }
+}
+
+/// The panel's settings.
+#[derive(Clone, Copy)]
+pub(crate) struct LogSettings {
+    /// None: the container that matters most at the moment.
+    pub(super) source: RwSignal<Option<Source>>,
+    pub(super) tail: RwSignal<u32>,
+    pub(super) timestamps: RwSignal<bool>,
+    pub(super) follow: RwSignal<bool>,
+    pub(super) previous: RwSignal<bool>,
+    pub(super) wrap: RwSignal<bool>,
+}
+
+impl LogSettings {
+    /// The settings that the page's address asks for.
+    pub(crate) fn of_address() -> Self {
+        use_query_map().with_untracked(Self::read)
+    }
+
+    fn read(params: &ParamsMap) -> Self {
+        let has = |name: &str| params.get_str(name).is_some();
+        let tail = params.get_str("tail").and_then(|tail| tail.parse().ok());
+        // A form leaves out what is not ticked; this says that one was sent.
+        let sent = has("chosen");
+        Self {
+            source: RwSignal::new(params.get_str("source").and_then(Source::read)),
+            tail: RwSignal::new(tail.filter(|tail| TAILS.contains(tail)).unwrap_or(500)),
+            timestamps: RwSignal::new(!sent || has("timestamps")),
+            follow: RwSignal::new(true),
+            previous: RwSignal::new(has("previous")),
+            wrap: RwSignal::new(!sent || has("wrap")),
+        }
+    }
+
+    /// Shows a container's lines, and brings them into view.
+    pub(crate) fn show(self, source: Source) {
+        self.previous.set(false);
+        self.source.set(Some(source));
+        live::focus("logs");
+        if let Some(panel) = document().get_element_by_id("logs") {
+            panel.scroll_into_view();
+        }
+    }
+
+    /// What the server is asked for.
+    pub(super) fn query(self) -> LogQuery {
+        let source = self.source.get();
+        LogQuery {
+            pod: source.as_ref().map(|source| source.pod.clone()),
+            container: source.map(|source| source.container),
+            tail_lines: self.tail.get(),
+            // Whether times are shown is a matter of style alone.
+            timestamps: true,
+            follow: self.follow.get(),
+            previous: self.previous.get(),
+        }
+    }
+
+    /// As [`LogSettings::query`], without following changes.
+    pub(crate) fn query_untracked(self) -> LogQuery {
+        untrack(|| self.query())
+    }
+}
+
+/// The address at which the server gives a preview's lines.
+pub(super) fn address(id: &str, query: &LogQuery) -> String {
+    let mut url = format!(
+        "/api/preview-environments/{}/logs?tailLines={}&timestamps={}",
+        format::encode(id),
+        query.tail_lines,
+        query.timestamps
+    );
+    let given = [("pod", &query.pod), ("container", &query.container)];
+    for (name, value) in given {
+        if let Some(value) = value {
+            url.push_str(&format!("&{name}={}", format::encode(value)));
+        }
+    }
+    for (name, on) in [("follow", query.follow), ("previous", query.previous)] {
+        if on {
+            url.push_str(&format!("&{name}=true"));
+        }
+    }
+    url
+}
+
+/// The container that matters most: of the newest pod that has begun, the one that runs or
+/// failed last.
+pub(super) fn automatic(pods: &[PodView]) -> Option<(Source, u32)> {
+    pods.iter().find_map(|pod| {
+        let begun = pod
+            .containers
+            .iter()
+            .rev()
+            .find(|c| c.state != "waiting" || c.restarts > 0)?;
+        let source = Source {
+            pod: pod.name.clone(),
+            container: begun.name.clone(),
+        };
+        Some((source, begun.restarts))
+    })
+}
+
+/// Whether a container has begun to run, and how often it was started again.
+pub(super) fn begun(pods: &[PodView], source: &Source) -> Option<u32> {
+    let pod = pods.iter().find(|pod| pod.name == source.pod)?;
+    let container = pod.containers.iter().find(|c| c.name == source.container)?;
+    (container.state != "waiting" || container.restarts > 0).then_some(container.restarts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn the_address_names_what_was_chosen_and_nothing_else() {
+        let query = LogQuery {
+            pod: Some("web-1".into()),
+            container: Some("a&b".into()),
+            follow: true,
+            ..LogQuery::default()
+        };
+        assert_eq!(
+            address("x y", &query),
+            "/api/preview-environments/x%20y/logs?tailLines=100&timestamps=true\
+             &pod=web-1&container=a%26b&follow=true"
+        );
+    }
+
+    #[test]
+    fn of_a_pod_that_failed_in_an_init_container_that_one_is_shown() {
+        let detail = fixtures::failed_detail();
+        let (source, _) = automatic(&detail.pods).unwrap_or_else(|| {
+            (
+                Source {
+                    pod: String::new(),
+                    container: String::new(),
+                },
+                0,
+            )
+        });
+        assert_eq!(source.container, "migrate");
+        assert_eq!(
+            begun(
+                &detail.pods,
+                &Source {
+                    container: "app".into(),
+                    ..source
+                }
+            ),
+            None
+        );
+    }
+
+    #[test]
+    fn a_source_is_a_pod_and_a_container() {
+        assert_eq!(
+            Source::read("web-1/app").map(|s| s.to_string()).as_deref(),
+            Some("web-1/app")
+        );
+        for bad in ["", "web", "/app", "web/"] {
+            assert_eq!(Source::read(bad), None);
+        }
+    }
+}

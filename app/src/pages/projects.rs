@@ -1,0 +1,111 @@
+//! The projects of one's teams.
+
+use catalyst_model::views::ProjectView;
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use crate::{
+    api::list_projects,
+    components::{
+        failure::FailurePage,
+        icons::{Glyph, Icon},
+        placeholder::{Empty, SkeletonRows},
+    },
+    format,
+};
+
+/// `/projects`
+#[component]
+pub(crate) fn ProjectsPage() -> impl IntoView {
+    let projects = Resource::new(|| (), |()| list_projects());
+    view! {
+        <Title text="Projects" />
+        <header class="page-head">
+            <div>
+                <h1>"Projects"</h1>
+                <p class="lede">"Which repositories get previews, and for which team."</p>
+            </div>
+        </header>
+        <Transition fallback=|| view! { <SkeletonRows what="projects" rows=3 /> }>
+            {move || Suspend::new(async move {
+                match projects.await {
+                    Ok(projects) if projects.is_empty() => view! { <NoProjects /> }.into_any(),
+                    Ok(projects) => view! { <Projects projects /> }.into_any(),
+                    Err(error) => {
+                        let again = Callback::new(move |()| projects.refetch());
+                        view! { <FailurePage error again /> }.into_any()
+                    }
+                }
+            })}
+        </Transition>
+    }
+}
+
+#[component]
+fn NoProjects() -> impl IntoView {
+    view! {
+        <Empty glyph=Glyph::Box title="No projects yet">
+            <p>
+                "A project says which repository's pull requests become previews. Make the first one in a terminal:"
+            </p>
+            <pre class="command">
+                <code>{CREATE}</code>
+            </pre>
+            <p>"A Project made with kubectl appears here as well."</p>
+        </Empty>
+    }
+}
+
+/// The command that makes a project.
+const CREATE: &str = "catalyst project create \\\n  --team acme --name storefront \\\n  --repository acme/storefront";
+
+#[component]
+fn Projects(projects: Vec<ProjectView>) -> impl IntoView {
+    view! {
+        <ul class="projects">
+            {projects.into_iter().map(|project| view! { <Project project /> }).collect_view()}
+        </ul>
+        <details class="more alone-more">
+            <summary>"Add a project"</summary>
+            <pre class="command">
+                <code>{CREATE}</code>
+            </pre>
+        </details>
+    }
+}
+
+#[component]
+fn Project(project: ProjectView) -> impl IntoView {
+    let first = project.repositories.first().cloned().unwrap_or_default();
+    let previews = format!("/preview-environments?q={}", format::encode(&first));
+    let count = format::count(project.previews as usize, "preview", "previews");
+    view! {
+        <li class="card project">
+            <div class="project-head">
+                <h2>{project.name}</h2>
+                <span class="tag">{project.team}</span>
+            </div>
+            <ul class="repositories">
+                {project.repositories.into_iter().map(|name| view! { <li>{name}</li> }).collect_view()}
+            </ul>
+            {project
+                .problem
+                .map(|problem| {
+                    view! {
+                        <p class="notice bad">
+                            <Icon glyph=Glyph::Alert />
+                            <span>{problem}</span>
+                        </p>
+                    }
+                })}
+            <p class="project-foot">
+                {if project.previews > 0 {
+                    view! { <a href=previews>{count}</a> }.into_any()
+                } else {
+                    view! { <span class="none">"No previews now"</span> }.into_any()
+                }}
+            </p>
+        </li>
+    }
+    .into_any()
+}
