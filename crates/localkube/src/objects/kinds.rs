@@ -86,6 +86,8 @@ pub struct Version {
     pub columns: Vec<Column>,
     /// What objects look like.
     pub schema: Schema,
+    /// Checks the values of custom objects.
+    pub validator: Option<Arc<super::crd::Validator>>,
 }
 
 /// Where a kind keeps what its `scale` subresource shows; JSON pointers.
@@ -120,6 +122,12 @@ impl Kind {
     /// The key in the store: `plural` or `plural.group`.
     pub fn resource(&self) -> String {
         join(&self.plural, &self.group)
+    }
+
+    /// The key under which its objects are stored, where that is another kind's.
+    pub fn stored_in(&self) -> String {
+        self.stored_as
+            .map_or_else(|| self.resource(), str::to_owned)
     }
 
     /// `Kind` or `Kind.group`, as error messages name it.
@@ -349,6 +357,7 @@ impl Row {
                 }),
                 columns: Vec::new(),
                 schema: built_in(self.group, self.kind),
+                validator: None,
             }],
             custom: false,
             stored_as: self.stored_as,

@@ -4,28 +4,46 @@
 //! Every write goes through the same path, wherever it comes from: defaulting, validation,
 //! admission (namespace, quota, limits), bookkeeping of metadata, the store.
 
+mod admission;
 mod apply;
+mod collector;
+mod crd;
+mod defaults;
+mod delete;
 mod error;
+mod events;
 pub mod kinds;
-mod patch;
-mod schema;
+mod log;
+pub mod metadata;
+mod namespaces;
+pub(crate) mod patch;
+pub mod quantity;
+mod quota;
+pub(crate) mod schema;
 mod selector;
 mod store;
+mod validate;
 mod watch;
+pub(crate) mod write;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
 pub use error::{ApiError, Cause};
 pub use kinds::{Kind, Kinds, resource};
+pub use quantity::Quantity;
 pub use selector::Selector;
-use store::{Expect, Store, revision_of};
+use store::Store;
 pub use watch::{Watch, WatchEvent, WatchFrom};
+use write::{Part, WriteOptions};
 
 /// How often a write that met another write is tried again.
 const ATTEMPTS: usize = 16;
+
+/// The namespaces that every cluster has.
+const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
 /// All objects of the cluster. Cloning is cheap and shares them.
 ///
@@ -37,6 +55,8 @@ const ATTEMPTS: usize = 16;
 pub struct Objects {
     store: Arc<Store>,
     kinds: Arc<Kinds>,
+    /// Held while a CRD is written, so that the table of kinds follows in the same order.
+    crds: Arc<Mutex<()>>,
 }
 
 /// The objects of a kind at one moment.
@@ -88,10 +108,45 @@ impl DeleteOptions {
 impl Objects {
     /// Open the objects kept in a directory; without one they live as long as the process.
     pub fn open(directory: Option<&Path>) -> std::io::Result<Self> {
-        Ok(Self {
+        let objects = Self {
             store: Arc::new(Store::open(directory)?),
             kinds: Arc::new(Kinds::built_in()),
-        })
+            crds: Arc::default(),
+        };
+        let crds = objects
+            .list(
+                resource::CUSTOM_RESOURCE_DEFINITIONS,
+                None,
+                &Selector::everything(),
+            )
+            .map_err(std::io::Error::other)?;
+        for crd in crds.items {
+            let kind = crd::kind_of(&crd).map_err(std::io::Error::other)?;
+            objects.kinds.register(kind);
+        }
+        for name in NAMESPACES {
+            let namespace = json!({ "metadata": { "name": name } });
+            match objects.create(resource::NAMESPACES, "", namespace) {
+                Err(error) if !error.is_already_exists() => {
+                    return Err(std::io::Error::other(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(objects)
+    }
+
+    /// Start the work that goes on by itself: garbage collection, the end of namespaces and of
+    /// custom kinds, quota figures, the expiry of events.
+    pub fn start(&self, tasks: &crate::Tasks) {
+        tasks.spawn(collector::run(self.clone()));
+        tasks.spawn(quota::run(self.clone()));
+        tasks.spawn(events::expire(self.clone()));
+    }
+
+    fn crd_lock(&self, kind: &Kind) -> Option<MutexGuard<'_, ()>> {
+        (kind.resource() == resource::CUSTOM_RESOURCE_DEFINITIONS)
+            .then(|| self.crds.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The table of kinds.
@@ -120,10 +175,10 @@ impl Objects {
         namespace: Option<&str>,
         selector: &Selector,
     ) -> Result<List, ApiError> {
-        self.kinds.get(resource)?;
+        let resource = self.kinds.get(resource)?.stored_in();
         let state = self.store.read();
         let items = state
-            .list(resource, namespace)
+            .list(&resource, namespace)
             .filter(|object| selector.matches(object))
             .cloned()
             .collect();
@@ -133,34 +188,19 @@ impl Objects {
         })
     }
 
-    /// Create an object. The name comes from its metadata (`name` or `generateName`).
+    /// Create an object. The name comes from its metadata (`name` or `generateName`);
+    /// `apiVersion` and `kind` may be left out. The status is not taken over where it is a
+    /// subresource.
     pub fn create(
         &self,
         resource: &str,
         namespace: &str,
-        mut object: Value,
+        object: Value,
     ) -> Result<Arc<Value>, ApiError> {
-        self.kinds.get(resource)?;
-        let name = object["metadata"]["name"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
-        if !namespace.is_empty() {
-            object["metadata"]["namespace"] = namespace.into();
-        }
-        object["metadata"]["uid"] = uuid::Uuid::new_v4().to_string().into();
-        self.store
-            .put(
-                resource,
-                (namespace.to_owned(), name.clone()),
-                Expect::Absent,
-                object,
-                |_| Ok(()),
-            )?
-            .ok_or_else(|| ApiError::AlreadyExists {
-                resource: resource.to_owned(),
-                name,
-            })
+        let kind = self.kinds.get(resource)?;
+        Ok(self
+            .create_object(&kind, namespace, object, &WriteOptions::INTERNAL)?
+            .object)
     }
 
     /// Replace an object's main part (its status stays as it is where status is a subresource).
@@ -187,7 +227,7 @@ impl Objects {
         name: &str,
         change: impl Fn(&mut Value),
     ) -> Result<Arc<Value>, ApiError> {
-        self.modify_part(resource, namespace, name, change)
+        self.modify_part(resource, namespace, name, Part::Main, change)
     }
 
     /// Like [`Objects::modify`], for the status subresource: only `status` is taken from what the
@@ -199,7 +239,7 @@ impl Objects {
         name: &str,
         change: impl Fn(&mut Value),
     ) -> Result<Arc<Value>, ApiError> {
-        self.modify_part(resource, namespace, name, change)
+        self.modify_part(resource, namespace, name, Part::Status, change)
     }
 
     fn modify_part(
@@ -207,22 +247,19 @@ impl Objects {
         resource: &str,
         namespace: &str,
         name: &str,
+        part: Part,
         change: impl Fn(&mut Value),
     ) -> Result<Arc<Value>, ApiError> {
-        for _ in 0..ATTEMPTS {
-            let current = self.get(resource, namespace, name)?;
-            let mut object = Value::clone(&current);
+        let kind = self.kinds.get(resource)?;
+        let change = |current: &Value| {
+            let mut object = current.clone();
             change(&mut object);
-            if object == *current {
-                return Ok(current);
-            }
-            let key = (namespace.to_owned(), name.to_owned());
-            let expect = Expect::Revision(revision_of(&current));
-            if let Some(written) = self.store.put(resource, key, expect, object, |_| Ok(()))? {
-                return Ok(written);
-            }
-        }
-        Err(ApiError::modified(resource, name))
+            Ok(object)
+        };
+        let options = WriteOptions::INTERNAL;
+        Ok(self
+            .change_object(&kind, namespace, name, part, &options, &change)?
+            .object)
     }
 
     /// Delete an object, or begin to: a pod that runs, and an object with finalizers, get a
@@ -233,16 +270,12 @@ impl Objects {
         resource: &str,
         namespace: &str,
         name: &str,
-        _options: &DeleteOptions,
+        options: &DeleteOptions,
     ) -> Result<Arc<Value>, ApiError> {
-        for _ in 0..ATTEMPTS {
-            let current = self.get(resource, namespace, name)?;
-            let key = (namespace.to_owned(), name.to_owned());
-            if let Some(last) = self.store.remove(resource, &key, revision_of(&current))? {
-                return Ok(last);
-            }
-        }
-        Err(ApiError::modified(resource, name))
+        let kind = self.kinds.get(resource)?;
+        Ok(self
+            .delete_object(&kind, namespace, name, options, false)?
+            .object)
     }
 
     /// Watch the objects of a kind in one namespace, or in all.
@@ -253,36 +286,17 @@ impl Objects {
         selector: &Selector,
         from: WatchFrom,
     ) -> Result<Watch, ApiError> {
-        self.kinds.get(resource)?;
+        let resource = self.kinds.get(resource)?.stored_in();
         Watch::new(
             self.store.clone(),
-            resource,
+            &resource,
             namespace,
             selector.clone(),
             from,
         )
     }
-
-    /// Tell people of something that happened to an object, as a core/v1 Event in its namespace.
-    /// The same event again raises the count of the first. `type_` is `Normal` or `Warning`,
-    /// `component` who tells it. A failure to store it is logged and otherwise without effect.
-    pub fn record_event(
-        &self,
-        about: &Value,
-        type_: &str,
-        reason: &str,
-        message: &str,
-        component: &str,
-    ) {
-        let metadata = &about["metadata"];
-        let namespace = metadata["namespace"].as_str().unwrap_or("default");
-        let event = json!({
-            "metadata": { "name": format!("{}.{:x}", metadata["name"].as_str().unwrap_or_default(), rand::random::<u64>()) },
-            "type": type_, "reason": reason, "message": message,
-            "source": { "component": component },
-        });
-        if let Err(error) = self.create(resource::EVENTS, namespace, event) {
-            tracing::warn!(%error, reason, "an event could not be stored");
-        }
-    }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

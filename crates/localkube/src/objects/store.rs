@@ -3,15 +3,16 @@
 //! Writes happen one at a time under one lock, and each is in the log file before it is
 //! acknowledged (see [`super::log`]). Reads hand out shared values and never copy an object.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::error::ApiError;
+use super::log::{Log, Record};
 
 /// How many changes of a kind are kept for watches to resume from.
 const HISTORY_LENGTH: usize = 2048;
@@ -43,11 +44,19 @@ struct Collection {
     floor: u64,
 }
 
+/// An object's place in the store.
+pub(crate) type Place = (Arc<str>, Key);
+
 /// The state under the lock; what admission may look at while a write is decided.
+#[derive(Default)]
 pub(crate) struct State {
     revision: u64,
     collections: HashMap<Arc<str>, Collection>,
-    by_uid: HashMap<String, (Arc<str>, Key)>,
+    by_uid: HashMap<String, Place>,
+    /// Objects by the uid of each of their owners.
+    dependents: HashMap<String, BTreeSet<Place>>,
+    feeds: Vec<mpsc::UnboundedSender<Arc<Change>>>,
+    log: Option<Log>,
 }
 
 impl State {
@@ -83,18 +92,93 @@ impl State {
         }
     }
 
-    pub fn has_uid(&self, uid: &str) -> bool {
-        self.by_uid.contains_key(uid)
-    }
-
-    pub fn find_uid(&self, uid: &str) -> Option<&(Arc<str>, Key)> {
+    /// Where the object with a uid is.
+    pub fn find_uid(&self, uid: &str) -> Option<&Place> {
         self.by_uid.get(uid)
     }
 
-    /// Every object that has an owner, for the garbage collector.
-    pub fn resources(&self) -> Vec<Arc<str>> {
-        self.collections.keys().cloned().collect()
+    /// The objects that name this uid as an owner.
+    pub fn dependents(&self, uid: &str) -> impl Iterator<Item = &Place> {
+        self.dependents.get(uid).into_iter().flatten()
     }
+
+    /// Every object.
+    pub fn all(&self) -> impl Iterator<Item = (&Arc<str>, &Key, &Arc<Value>)> {
+        self.collections.iter().flat_map(|(resource, collection)| {
+            collection
+                .objects
+                .iter()
+                .map(move |(key, object)| (resource, key, object))
+        })
+    }
+
+    fn index(&mut self, place: &Place, before: Option<&Value>, after: Option<&Value>) {
+        let uid = |object: Option<&Value>| {
+            object
+                .and_then(|object| object["metadata"]["uid"].as_str())
+                .map(str::to_owned)
+        };
+        let owners = |object: Option<&Value>| -> BTreeSet<String> {
+            object
+                .map(owner_uids)
+                .into_iter()
+                .flatten()
+                .map(str::to_owned)
+                .collect()
+        };
+        if let (Some(old), None) = (uid(before), uid(after)) {
+            self.by_uid.remove(&old);
+        }
+        if let Some(new) = uid(after) {
+            self.by_uid.insert(new, place.clone());
+        }
+        let (old, new) = (owners(before), owners(after));
+        for owner in old.difference(&new) {
+            if let Some(places) = self.dependents.get_mut(owner) {
+                places.remove(place);
+                if places.is_empty() {
+                    self.dependents.remove(owner);
+                }
+            }
+        }
+        for owner in new.difference(&old) {
+            self.dependents
+                .entry(owner.clone())
+                .or_default()
+                .insert(place.clone());
+        }
+    }
+
+    fn resource(&self, resource: &str) -> Arc<str> {
+        match self.collections.get_key_value(resource) {
+            Some((known, _)) => known.clone(),
+            None => resource.into(),
+        }
+    }
+
+    /// Take over what the log holds.
+    fn replay(&mut self, record: Record<Value>) {
+        let resource = self.resource(&record.resource);
+        let key = (record.namespace, record.name);
+        let place = (resource.clone(), key.clone());
+        let before = self.get(&resource, &key).cloned();
+        self.index(&place, before.as_deref(), record.object.as_ref());
+        let objects = &mut self.collections.entry(resource).or_default().objects;
+        match record.object {
+            Some(object) => objects.insert(key, Arc::new(object)),
+            None => objects.remove(&key),
+        };
+        self.revision = self.revision.max(record.revision);
+    }
+}
+
+/// The uids of an object's owners.
+pub(crate) fn owner_uids(object: &Value) -> impl Iterator<Item = &str> {
+    object["metadata"]["ownerReferences"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|owner| owner["uid"].as_str())
 }
 
 /// What happened to a kind between two looks at it.
@@ -110,6 +194,8 @@ pub(crate) struct Store {
     state: Mutex<State>,
     /// The newest revision, for those who wait for changes.
     newest: watch::Sender<u64>,
+    /// The revision at which it was opened; older ones are unknown to kinds without history too.
+    opened: u64,
 }
 
 /// What a write expects to find.
@@ -122,16 +208,37 @@ pub(crate) enum Expect {
 impl Store {
     /// Open the store in a directory, which is created where it is absent; without a directory
     /// objects live as long as the process.
-    pub fn open(_directory: Option<&Path>) -> std::io::Result<Self> {
-        let revision = 1;
+    pub fn open(directory: Option<&Path>) -> std::io::Result<Self> {
+        let mut state = State {
+            revision: 1,
+            ..State::default()
+        };
+        if let Some(directory) = directory {
+            let found = Log::open(directory)?;
+            found
+                .records
+                .into_iter()
+                .for_each(|record| state.replay(record));
+            state.log = Some(found.log);
+        }
+        // Nothing of what happened before is known any more.
+        let revision = state.revision;
+        state
+            .collections
+            .values_mut()
+            .for_each(|collection| collection.floor = revision);
         Ok(Self {
-            state: Mutex::new(State {
-                revision,
-                collections: HashMap::new(),
-                by_uid: HashMap::new(),
-            }),
             newest: watch::Sender::new(revision),
+            state: Mutex::new(state),
+            opened: revision,
         })
+    }
+
+    /// Every change from now on, of all kinds. Changes wait in memory until they are read.
+    pub fn feed(&self) -> mpsc::UnboundedReceiver<Arc<Change>> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.read().feeds.push(sender);
+        receiver
     }
 
     /// Look at the state; writes wait meanwhile.
@@ -156,7 +263,7 @@ impl Store {
         key: Key,
         expect: Expect,
         mut object: Value,
-        admit: impl FnOnce(&State) -> Result<(), ApiError>,
+        admit: impl FnOnce(&State, &mut Value) -> Result<(), ApiError>,
     ) -> Result<Option<Arc<Value>>, ApiError> {
         let mut state = self.read();
         let before = state.get(resource, &key).cloned();
@@ -168,21 +275,22 @@ impl Store {
         if !as_expected {
             return Ok(None);
         }
-        admit(&state)?;
+        admit(&state, &mut object)?;
         let revision = state.revision + 1;
         stamp(&mut object, revision);
         let object = Arc::new(object);
-        self.commit(&mut state, resource, key, before, object.clone(), false);
+        self.commit(&mut state, resource, key, before, object.clone(), false)?;
         Ok(Some(object))
     }
 
-    /// Remove an object of the given revision; returns its last state, or none where it changed
-    /// or is gone.
+    /// Remove an object of the given revision; returns its last state (`last`, where given), or
+    /// none where it changed or is gone.
     pub fn remove(
         &self,
         resource: &str,
         key: &Key,
         revision: u64,
+        last: Option<Value>,
     ) -> Result<Option<Arc<Value>>, ApiError> {
         let mut state = self.read();
         let Some(before) = state.get(resource, key).cloned() else {
@@ -191,7 +299,7 @@ impl Store {
         if revision_of(&before) != revision {
             return Ok(None);
         }
-        let mut last = Value::clone(&before);
+        let mut last = last.unwrap_or_else(|| Value::clone(&before));
         stamp(&mut last, state.revision + 1);
         let last = Arc::new(last);
         self.commit(
@@ -201,7 +309,7 @@ impl Store {
             Some(before),
             last.clone(),
             true,
-        );
+        )?;
         Ok(Some(last))
     }
 
@@ -213,30 +321,34 @@ impl Store {
         before: Option<Arc<Value>>,
         object: Arc<Value>,
         deleted: bool,
-    ) {
-        state.revision += 1;
-        let revision = state.revision;
-        let resource: Arc<str> = match state.collections.get_key_value(resource) {
-            Some((known, _)) => known.clone(),
-            None => resource.into(),
-        };
-        if let Some(uid) = object["metadata"]["uid"].as_str() {
-            if deleted {
-                state.by_uid.remove(uid);
-            } else if before.is_none() {
-                state
-                    .by_uid
-                    .insert(uid.to_owned(), (resource.clone(), key.clone()));
-            }
-        }
-        let collection = state.collections.entry(resource.clone()).or_default();
+    ) -> Result<(), ApiError> {
+        let revision = state.revision + 1;
+        let resource = state.resource(resource);
+        state.write_log(&Record {
+            revision,
+            resource: resource.to_string(),
+            namespace: key.0.clone(),
+            name: key.1.clone(),
+            object: (!deleted).then_some(&*object),
+        })?;
+        state.revision = revision;
+        let place = (resource.clone(), key.clone());
+        state.index(&place, before.as_deref(), (!deleted).then_some(&object));
+        let floor = self.opened;
+        let collection = state
+            .collections
+            .entry(resource.clone())
+            .or_insert_with(|| Collection {
+                floor,
+                ..Collection::default()
+            });
         if deleted {
             collection.objects.remove(&key);
         } else {
             collection.objects.insert(key.clone(), object.clone());
         }
         let at = Instant::now();
-        collection.history.push_back(Arc::new(Change {
+        let change = Arc::new(Change {
             revision,
             resource,
             key,
@@ -244,9 +356,21 @@ impl Store {
             object,
             deleted,
             at,
-        }));
+        });
+        collection.history.push_back(change.clone());
         collection.trim(at);
+        state.feeds.retain(|feed| feed.send(change.clone()).is_ok());
         self.newest.send_replace(revision);
+        Ok(())
+    }
+
+    /// Forget changes that are older than they are kept, so that a burst does not stay in memory.
+    pub fn trim(&self) {
+        let now = Instant::now();
+        self.read()
+            .collections
+            .values_mut()
+            .for_each(|collection| collection.trim(now));
     }
 
     /// The changes of a kind after a revision.
@@ -254,6 +378,9 @@ impl Store {
         let state = self.read();
         let newest = state.revision;
         let Some(collection) = state.collections.get(resource) else {
+            if revision < self.opened {
+                return Since::Expired;
+            }
             return Since::Changes(Vec::new(), newest);
         };
         if revision < collection.floor {
@@ -263,6 +390,32 @@ impl Store {
             .history
             .partition_point(|change| change.revision <= revision);
         Since::Changes(collection.history.range(start..).cloned().collect(), newest)
+    }
+}
+
+impl State {
+    fn write_log(&mut self, record: &Record<&Value>) -> Result<(), ApiError> {
+        let Some(mut log) = self.log.take() else {
+            return Ok(());
+        };
+        let mut written = log.append(record);
+        if written.is_ok() && log.is_long() {
+            // The snapshot lacks this write, which goes on in the new log.
+            let records = self
+                .all()
+                .map(|(resource, key, object)| Record {
+                    revision: self.revision,
+                    resource: resource.to_string(),
+                    namespace: key.0.clone(),
+                    name: key.1.clone(),
+                    object: Some(object.clone()),
+                })
+                .collect();
+            written = log.shorten(records).and_then(|()| log.append(record));
+        }
+        self.log = Some(log);
+        written
+            .map_err(|error| ApiError::Internal(format!("the object could not be stored: {error}")))
     }
 }
 

@@ -118,7 +118,6 @@ api.core.v1.GRPCAction service ""
 api.core.v1.HTTPGetAction path "/"
 api.core.v1.HTTPGetAction scheme "HTTP"
 api.core.v1.HostPathVolumeSource type ""
-api.core.v1.NamespaceSpec finalizers ["kubernetes"]
 api.core.v1.ObjectFieldSelector apiVersion "v1"
 api.core.v1.PersistentVolumeClaimSpec volumeMode "Filesystem"
 api.core.v1.PersistentVolumeClaimStatus phase "Pending"

@@ -2,21 +2,18 @@
 
 use serde_json::Value;
 
-use super::{Form, Scalar, Type};
+use super::{Form, ListKind, Scalar, Type};
 use crate::objects::error::Cause;
-
-/// The path of a field that the schema does not know, such as `spec.replica`.
-pub(crate) type Unknown = String;
 
 /// Remove fields that the schema does not know; returns their paths. Nulls go too where the type
 /// does not allow them, as Kubernetes drops them when it decodes.
-pub(crate) fn prune(type_: Type<'_>, value: &mut Value) -> Vec<Unknown> {
+pub(crate) fn prune(type_: Type<'_>, value: &mut Value) -> Vec<String> {
     let mut unknown = Vec::new();
     prune_at(type_, value, "", &mut unknown);
     unknown
 }
 
-fn prune_at(type_: Type<'_>, value: &mut Value, path: &str, unknown: &mut Vec<Unknown>) {
+fn prune_at(type_: Type<'_>, value: &mut Value, path: &str, unknown: &mut Vec<String>) {
     match (&type_.node().form, value) {
         (Form::Object(form), Value::Object(map)) => {
             map.retain(|name, value| {
@@ -113,6 +110,71 @@ fn check_at(type_: Type<'_>, value: &Value, path: &str, causes: &mut Vec<Cause>)
         field: path.to_owned(),
         message: format!("Invalid value: {value}: must be of type {wanted}"),
     });
+}
+
+/// Every required field that is absent from a built-in object.
+pub(crate) fn missing_fields(type_: Type<'_>, value: &Value, path: &str) -> Vec<Cause> {
+    // Kubernetes' OpenAPI calls these required; its server takes their zero value instead.
+    const OPTIONAL: [&str; 2] = ["podSelector", "holderIdentity"];
+    let mut causes = Vec::new();
+    match (&type_.node().form, value) {
+        (Form::Object(form), Value::Object(map)) => {
+            for name in &form.required {
+                if map.get(name).is_none_or(Value::is_null) && !OPTIONAL.contains(&name.as_str()) {
+                    causes.push(Cause::required(join(path, name), ""));
+                }
+            }
+            for (name, value) in map {
+                causes.extend(missing_fields(type_.field(name), value, &join(path, name)));
+            }
+        }
+        (Form::List(_), Value::Array(list)) => {
+            for (index, item) in list.iter().enumerate() {
+                causes.extend(missing_fields(
+                    type_.items(),
+                    item,
+                    &format!("{path}[{index}]"),
+                ));
+            }
+        }
+        _ => {}
+    }
+    causes
+}
+
+/// Every item of a set or of a list with keys that is there twice.
+pub(crate) fn repeated_items(type_: Type<'_>, value: &Value, path: &str) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    match value {
+        Value::Object(map) => {
+            for (name, value) in map {
+                causes.extend(repeated_items(type_.field(name), value, &join(path, name)));
+            }
+        }
+        Value::Array(list) => {
+            let mut seen = Vec::new();
+            for (index, item) in list.iter().enumerate() {
+                let path = format!("{path}[{index}]");
+                let key = match type_.list_kind() {
+                    ListKind::Atomic => None,
+                    ListKind::Set => Some(item.clone()),
+                    ListKind::Map(keys) => type_.item_key(keys, item).map(Value::Object),
+                };
+                match key {
+                    Some(key) if seen.contains(&key) => causes.push(Cause {
+                        reason: "FieldValueDuplicate",
+                        field: path.clone(),
+                        message: format!("Duplicate value: {key}"),
+                    }),
+                    Some(key) => seen.push(key),
+                    None => {}
+                }
+                causes.extend(repeated_items(type_.items(), item, &path));
+            }
+        }
+        _ => {}
+    }
+    causes
 }
 
 fn is_integer(number: &serde_json::Number) -> bool {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub(crate) use built_in::{built_in, definition_name, definitions};
-pub(crate) use conform::{Unknown, check_types, fill_defaults, prune};
+pub(crate) use conform::{check_types, fill_defaults, join, missing_fields, prune, repeated_items};
 pub(crate) use parse::parse_custom;
 
 /// The schema of a kind; cheap to clone.
@@ -85,6 +85,8 @@ pub(crate) struct ObjectForm {
     pub fields: BTreeMap<String, usize>,
     /// The type of all other entries, where it is a map.
     pub entries: Option<usize>,
+    /// The fields that must be there.
+    pub required: Vec<String>,
     /// Keep fields that are not named.
     pub preserve_unknown: bool,
     /// Has one owner as a whole.

@@ -120,9 +120,16 @@ impl<'a> Parser<'a> {
         for (name, property) in properties.into_iter().flatten() {
             fields.insert(name.clone(), self.parse(property));
         }
+        let required = schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .collect();
         Form::Object(ObjectForm {
             fields,
             entries,
+            required,
             preserve_unknown,
             ..ObjectForm::default()
         })
