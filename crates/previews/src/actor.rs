@@ -1,7 +1,15 @@
 //! Who asks, and what they may.
 
 use catalyst_model::state::Role;
+use catalyst_store::Scope;
+use serde_json::Value;
 use uuid::Uuid;
+
+use crate::Previews;
+use crate::error::Error;
+
+/// The login of the one user of local mode.
+const LOCAL_LOGIN: &str = "local";
 
 /// Who asks. The door they came in by makes it from a session; what they may do is decided inside
 /// each use case.
@@ -28,5 +36,111 @@ impl Actor {
             .iter()
             .find(|(name, _)| name == team)
             .map(|(_, role)| *role)
+    }
+
+    /// The teams whose things the actor sees; none means all.
+    pub(crate) fn teams(&self) -> Option<Vec<String>> {
+        let names = self.memberships.iter().map(|(team, _)| team.clone());
+        (!self.operator).then(|| names.collect())
+    }
+
+    /// Whether the role in a team is at least this one.
+    pub(crate) fn has(&self, role: Role, team: &str) -> bool {
+        self.role_in(team) >= Some(role)
+    }
+
+    /// Refuses what takes a role that the actor does not have.
+    pub(crate) fn needs(
+        &self,
+        role: Role,
+        team: &str,
+        action: impl FnOnce() -> String,
+    ) -> Result<(), Error> {
+        if self.has(role, team) {
+            return Ok(());
+        }
+        let role = match role {
+            Role::Member => "membership",
+            Role::Admin => "the role admin or owner",
+            Role::Owner => "the role owner",
+        };
+        Err(Error::Forbidden {
+            action: action(),
+            needs: format!("{role} in team {team}"),
+        })
+    }
+
+    /// Refuses what only those who run Catalyst may do.
+    pub(crate) fn needs_operator(&self, action: &str) -> Result<(), Error> {
+        if self.operator {
+            return Ok(());
+        }
+        Err(Error::Forbidden {
+            action: action.to_owned(),
+            needs: "an operator of this Catalyst".to_owned(),
+        })
+    }
+}
+
+/// The store's word for [`Actor::teams`].
+pub(crate) fn scope(teams: &Option<Vec<String>>) -> Scope<'_> {
+    match teams {
+        None => Scope::All,
+        Some(names) => Scope::Teams(names),
+    }
+}
+
+impl Previews {
+    /// The actor behind a user, with their present memberships; none for an unknown user.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store does not answer.
+    pub async fn actor(&self, user_id: Uuid) -> Result<Option<Actor>, Error> {
+        let store = &self.inner.store;
+        let Some(user) = store.user(user_id).await? else {
+            return Ok(None);
+        };
+        let memberships = store.memberships(user_id).await?;
+        Ok(Some(Actor {
+            user_id,
+            login: user.login,
+            memberships: memberships
+                .into_iter()
+                .map(|it| (it.team, it.role))
+                .collect(),
+            operator: user.operator,
+        }))
+    }
+
+    /// The one user of local mode, an operator; made at the first call.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store does not answer.
+    pub async fn local_operator(&self) -> Result<Actor, Error> {
+        let user = self.inner.store.local_user(LOCAL_LOGIN).await?;
+        Ok(Actor {
+            user_id: user.id,
+            login: user.login,
+            memberships: Vec::new(),
+            operator: user.operator,
+        })
+    }
+
+    /// Writes down what a person did.
+    pub(crate) async fn audit(
+        &self,
+        actor: &Actor,
+        action: &str,
+        object: &str,
+        details: Value,
+    ) -> Result<(), Error> {
+        let entry = catalyst_store::NewAuditEntry {
+            user_id: Some(actor.user_id),
+            actor: actor.login.clone(),
+            action: action.to_owned(),
+            object: object.to_owned(),
+            details,
+        };
+        Ok(self.inner.store.append_audit(&entry).await?)
     }
 }

@@ -4,9 +4,9 @@
 //! may come twice, late or out of order, and one that never came is made up for by the next.
 
 use catalyst_github::event::{Event, PullRequestAction};
-use catalyst_github::pull_request::{PullRequest, PullRequestState};
 use catalyst_model::ids::CommitSha;
 use catalyst_model::state::PreviewStatus;
+use catalyst_store::{NewPullRequest, PullRequest, PullRequestState, ReviewStatus};
 use chrono::{DateTime, Utc};
 
 use crate::settings::PreviewSettings;
@@ -39,6 +39,25 @@ impl Decision {
         }
     }
 
+    /// The same decision for another reason.
+    #[must_use]
+    pub fn with_reason(self, reason: String) -> Self {
+        match self {
+            Self::Deploy(_) => Self::Deploy(reason),
+            Self::TearDown(_) => Self::TearDown(reason),
+            Self::Skip(_) => Self::Skip(reason),
+            Self::Block(_) => Self::Block(reason),
+            Self::Noted(_) => Self::Noted(reason),
+        }
+    }
+
+    /// The same decision, with what led to it before its reason.
+    #[must_use]
+    pub fn because(self, because: &str) -> Self {
+        let reason = format!("{because}: {}", self.reason());
+        self.with_reason(reason)
+    }
+
     /// Why, in a sentence.
     #[must_use]
     pub fn reason(&self) -> &str {
@@ -48,6 +67,53 @@ impl Decision {
             | Self::Skip(why)
             | Self::Block(why)
             | Self::Noted(why) => why,
+        }
+    }
+}
+
+/// The part of a pull request's state that matters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Open, closed or merged.
+    pub state: PullRequestState,
+    /// Whether it is not ready for review.
+    pub draft: bool,
+    /// The names of its labels.
+    pub labels: Vec<String>,
+    /// The newest commit of its head.
+    pub head_sha: CommitSha,
+    /// The head's repository; none once a fork is deleted.
+    pub head_repository: Option<String>,
+    /// Whether the head is in another repository.
+    pub is_fork: bool,
+    /// GitHub's time of this state.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl From<&NewPullRequest> for Facts {
+    fn from(it: &NewPullRequest) -> Self {
+        Self {
+            state: it.state,
+            draft: it.status == ReviewStatus::Draft,
+            labels: it.labels.clone(),
+            head_sha: it.head_sha.clone(),
+            head_repository: it.head_repository.clone(),
+            is_fork: it.is_fork,
+            updated_at: it.updated_at,
+        }
+    }
+}
+
+impl From<&PullRequest> for Facts {
+    fn from(it: &PullRequest) -> Self {
+        Self {
+            state: it.state,
+            draft: it.status == ReviewStatus::Draft,
+            labels: it.labels.clone(),
+            head_sha: it.head_sha.clone(),
+            head_repository: it.head_repository.clone(),
+            is_fork: it.is_fork,
+            updated_at: it.provider_updated_at,
         }
     }
 }
@@ -83,8 +149,9 @@ pub struct KnownPreview {
 pub enum Source {
     /// An event, which may have been overtaken.
     Event,
-    /// GitHub's answer just now, which counts whatever came before.
-    GitHub,
+    /// GitHub's answer just now, or, where GitHub is not configured, what is remembered of it:
+    /// it counts whatever came before.
+    Truth,
 }
 
 /// What the rules ask of the settings.
@@ -141,7 +208,7 @@ pub fn note(event: &Event) -> Option<Decision> {
 #[must_use]
 pub fn decide(
     action: &PullRequestAction,
-    pull_request: &PullRequest,
+    pull_request: &Facts,
     source: Source,
     known: Option<&Known>,
     rules: &Rules,
@@ -167,7 +234,7 @@ pub fn decide(
         };
     }
 
-    let head = &pull_request.head.sha;
+    let head = &pull_request.head_sha;
     let removed = known.and_then(|known| known.removed.as_ref());
     if removed == Some(head) && *action != PullRequestAction::Reopened {
         return Decision::Skip(format!(
@@ -176,7 +243,7 @@ pub fn decide(
         ));
     }
     let approved = known.and_then(|known| known.approved.as_ref());
-    if pull_request.is_from_fork() && approved != Some(head) {
+    if pull_request.is_fork && approved != Some(head) {
         return Decision::Block(format!(
             "the code comes from {}: an admin or owner of the team has to approve commit {} before it runs",
             origin(pull_request),
@@ -198,7 +265,7 @@ pub fn decide(
 
 /// Whether what is known is newer than what the event says. GitHub's times are whole seconds, so
 /// that equal ones tell nothing, except that a closed pull request opens by `reopened` only.
-fn overtaken(action: &PullRequestAction, event: &PullRequest, known: &Known) -> Option<String> {
+fn overtaken(action: &PullRequestAction, event: &Facts, known: &Known) -> Option<String> {
     let older = event.updated_at < known.updated_at;
     let undoes_a_close = event.updated_at == known.updated_at
         && known.closed
@@ -214,14 +281,12 @@ fn overtaken(action: &PullRequestAction, event: &PullRequest, known: &Known) -> 
 }
 
 /// Why this pull request is to have no preview, in words that begin a sentence.
-fn unwanted(pull_request: &PullRequest, rules: &Rules) -> Option<String> {
+fn unwanted(pull_request: &Facts, rules: &Rules) -> Option<String> {
     let label = &rules.no_preview_label;
-    if pull_request.state == PullRequestState::Closed {
-        Some(if pull_request.merged() {
-            "the pull request is merged".to_owned()
-        } else {
-            "the pull request is closed".to_owned()
-        })
+    if pull_request.state == PullRequestState::Merged {
+        Some("the pull request is merged".to_owned())
+    } else if pull_request.state == PullRequestState::Closed {
+        Some("the pull request is closed".to_owned())
     } else if !label.is_empty() && pull_request.labels.iter().any(|it| it == label) {
         Some(format!("the pull request is labelled {label}"))
     } else if rules.skip_drafts && pull_request.draft {
@@ -231,9 +296,9 @@ fn unwanted(pull_request: &PullRequest, rules: &Rules) -> Option<String> {
     }
 }
 
-fn origin(pull_request: &PullRequest) -> String {
-    match &pull_request.head.repo {
-        Some(fork) => format!("the fork {}", fork.full_name),
+fn origin(pull_request: &Facts) -> String {
+    match &pull_request.head_repository {
+        Some(fork) => format!("the fork {fork}"),
         None => "a fork that is gone".to_owned(),
     }
 }

@@ -80,3 +80,40 @@ impl Error {
         }
     }
 }
+
+impl From<catalyst_store::StoreError> for Error {
+    fn from(error: catalyst_store::StoreError) -> Self {
+        match error {
+            conflict @ catalyst_store::StoreError::Conflict { .. } => {
+                Self::Conflict(conflict.to_string())
+            }
+            error => Self::unavailable(
+                "what Catalyst remembers could not be read or changed",
+                error,
+            ),
+        }
+    }
+}
+
+impl From<catalyst_cluster::ClusterError> for Error {
+    fn from(error: catalyst_cluster::ClusterError) -> Self {
+        match error {
+            foreign @ catalyst_cluster::ClusterError::ForeignNamespace { .. } => {
+                Self::Conflict(foreign.to_string())
+            }
+            error => Self::unavailable("the cluster did not do what it was asked for", error),
+        }
+    }
+}
+
+/// An error with all its sources, on one line.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut out = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        out.push_str(": ");
+        out.push_str(&source.to_string());
+        next = source.source();
+    }
+    out
+}

@@ -3,252 +3,169 @@
 //! Each is one function of [`Previews`] that takes an [`Actor`] where a person asks, checks what
 //! they may, and returns a typed result. Webhook route, server functions, command line and agents
 //! parse, call one of these, and translate: nothing more.
+//!
+//! What happens by itself happens in [`Previews::run`]:
+//!
+//! - `inbox` keeps deliveries and works them off, lane by lane; `decide` says what each means.
+//!   All that a delivery changes is what the store wishes for.
+//! - `work` brings the cluster in step with the wish, one preview at a time, with retries.
+//! - `watch` takes what the cluster reports into the store and to everyone who looks (`live`);
+//!   `announce` takes it to GitHub.
+//! - `sweep` compares all three now and then, and has the differences seen to.
+//!
+//! Each part reads the state it finds and goes on from there, so that a process may end anywhere
+//! and another takes up what it left, and so that several may run at once.
 
+#[macro_use]
+mod steps;
+
+mod act;
 mod actor;
+mod announce;
 pub mod decide;
 mod desired;
 mod error;
+mod inbox;
+mod live;
+mod mirror;
 mod observe;
 mod projects;
 mod queue;
+mod read;
 pub mod redact;
 pub mod settings;
+mod sweep;
 mod timeline;
+mod watch;
+mod work;
 
-use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
-use catalyst_model::ids::CommitSha;
-use catalyst_model::views::{
-    DeliveryView, LogQuery, OperationsView, PreviewChange, PreviewDetail, PreviewFilter,
-    PreviewList, ProjectView,
-};
-use chrono::{DateTime, Utc};
-use futures::Stream;
-use serde::Serialize;
+use catalyst_cluster::Cluster;
+use catalyst_github::GitHub;
+use catalyst_store::{Preview, Store};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use actor::Actor;
+pub use catalyst_cluster::LogLine;
 pub use error::{Cause, Error, ErrorKind};
+pub use inbox::{IncomingDelivery, Receipt};
 pub use projects::NewProject;
+pub use read::LogStream;
 pub use redact::Redactor;
 pub use settings::PreviewSettings;
 
-/// A webhook delivery whose signature is already verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IncomingDelivery {
-    /// `X-GitHub-Delivery`.
-    pub id: String,
-    /// `X-GitHub-Event`.
-    pub event: String,
-    /// The body as it came.
-    pub body: Bytes,
+/// `component` of every log event about the life of a preview.
+const COMPONENT: &str = "preview-environments";
+
+/// The use cases. Cheap to clone: clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Previews {
+    inner: Arc<Inner>,
 }
 
-/// What the sender of a delivery is answered, as the body of a 200.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Receipt {
-    /// Always true: the delivery is stored.
-    pub success: bool,
-    /// What will be done with it, in a sentence that names the event.
-    pub message: String,
-    /// The id it came with.
-    pub delivery_id: String,
-    /// Whether it had come before, and so has no further effect.
-    pub duplicate: bool,
-    /// For `installation` events.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub installation_id: Option<u64>,
-    /// For `push` events: how many commits it announced.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub commits_processed: Option<usize>,
-    /// For `pull_request` events.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pr_number: Option<u64>,
-    /// For pull requests that were opened, pushed to or reopened: the head commit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub commit_sha: Option<String>,
-    /// `initiated` or `cleanup_initiated`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub preview_deployment: Option<&'static str>,
+struct Inner {
+    store: Store,
+    cluster: Cluster,
+    github: Option<GitHub>,
+    settings: PreviewSettings,
+    /// Names this process in the store's leases.
+    process: String,
+    mirror: mirror::Mirror,
+    /// Whether the mirror of the Environments has been complete once.
+    mirrored: AtomicBool,
+    live: live::Live,
+    /// Previews of which the cluster has told something.
+    news: queue::Queue,
+    /// Projects of which the cluster has told something.
+    projects: queue::Queue,
+    /// Previews of which GitHub is to be told.
+    announcements: queue::Queue,
+    announced: announce::Announced,
+    /// A delivery was stored.
+    delivered: Notify,
+    /// Work was asked for.
+    work_due: Notify,
+    /// The process ends: streams end too.
+    stopping: CancellationToken,
 }
 
-/// A line of a container's output.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LogLine {
-    /// When it was written, where the query asked for timestamps.
-    pub at: Option<DateTime<Utc>>,
-    /// The line without its end; any text, escape sequences included.
-    pub text: String,
-}
-
-/// Lines as they come; ends when the container's output ends or, without `follow`, was read.
-pub type LogStream = Pin<Box<dyn Stream<Item = Result<LogLine, Error>> + Send + 'static>>;
-
-/// The use cases. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Previews {}
-
-fn not_yet<T>() -> Result<T, Error> {
-    Err(Error::unavailable("this part is not built yet", "skeleton"))
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner")
+            .field("cluster", &self.cluster)
+            .field("process", &self.process)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Previews {
-    /// Works off deliveries, watches Environments and Projects, reports, cleans up and sweeps,
-    /// until `shutdown`.
+    /// The use cases over a store and a cluster. Without `github` nothing is announced, and events
+    /// are taken as they come. Nothing runs until [`Previews::run`].
+    #[must_use]
+    pub fn new(
+        store: Store,
+        cluster: Cluster,
+        github: Option<GitHub>,
+        settings: PreviewSettings,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                cluster,
+                github,
+                settings,
+                process: Uuid::new_v4().to_string(),
+                mirror: mirror::Mirror::new(),
+                mirrored: AtomicBool::new(false),
+                live: live::Live::new(),
+                news: queue::Queue::default(),
+                projects: queue::Queue::default(),
+                announcements: queue::Queue::default(),
+                announced: announce::Announced::default(),
+                delivered: Notify::new(),
+                work_due: Notify::new(),
+                stopping: CancellationToken::new(),
+            }),
+        }
+    }
+
+    /// Works off deliveries, keeps the cluster in step, follows Environments and Projects,
+    /// announces, cleans up and sweeps; until `shutdown`. Then what is in hand is ended, streams
+    /// end, and it returns: within about 10 s. To be called once.
     pub async fn run(&self, shutdown: CancellationToken) {
-        shutdown.cancelled().await;
+        let ending = async {
+            shutdown.cancelled().await;
+            self.inner.stopping.cancel();
+        };
+        tokio::join!(
+            ending,
+            self.work_inbox(shutdown.clone()),
+            self.work(shutdown.clone()),
+            self.watch(shutdown.clone()),
+            self.announce(shutdown.clone()),
+            self.sweep_regularly(shutdown.clone()),
+        );
     }
 
-    /// Stores a delivery durably, once for each id; what it asks for is done afterwards.
-    ///
-    /// # Errors
-    /// When the store does not answer: the sender should send it again.
-    pub async fn receive(&self, _delivery: IncomingDelivery) -> Result<Receipt, Error> {
-        not_yet()
+    /// Tells everyone who looks what a preview's row says now, if that is news.
+    fn changed(&self, preview: &Preview) {
+        if self.inner.live.publish(preview.summary()) {
+            self.announce_soon(&preview.id);
+        }
     }
 
-    /// The previews that `actor` may see.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn list(
-        &self,
-        _actor: &Actor,
-        _filter: &PreviewFilter,
-    ) -> Result<PreviewList, Error> {
-        not_yet()
+    /// Whether every Environment of the cluster is known here.
+    fn mirrored(&self) -> bool {
+        self.inner.mirrored.load(Ordering::SeqCst)
     }
 
-    /// One preview, by its id or its namespace.
-    ///
-    /// # Errors
-    /// `NotFound` for unknown and foreign ids alike.
-    pub async fn get(&self, _actor: &Actor, _id: &str) -> Result<PreviewDetail, Error> {
-        not_yet()
-    }
-
-    /// A container's output.
-    ///
-    /// # Errors
-    /// `NotFound` for unknown and foreign ids, and where there is no pod yet.
-    pub async fn logs(
-        &self,
-        _actor: &Actor,
-        _id: &str,
-        _query: &LogQuery,
-    ) -> Result<LogStream, Error> {
-        not_yet()
-    }
-
-    /// The newest deliveries about the actor's repositories, newest first.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn deliveries(
-        &self,
-        _actor: &Actor,
-        _limit: u32,
-    ) -> Result<Vec<DeliveryView>, Error> {
-        not_yet()
-    }
-
-    /// The projects of the actor's teams.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn projects(&self, _actor: &Actor) -> Result<Vec<ProjectView>, Error> {
-        not_yet()
-    }
-
-    /// What those who run Catalyst look at.
-    ///
-    /// # Errors
-    /// `Forbidden` for everyone but operators.
-    pub async fn operations(&self, _actor: &Actor) -> Result<OperationsView, Error> {
-        not_yet()
-    }
-
-    /// News about the previews that `actor` may see. A reader that is too slow is told to reload.
-    pub fn changes(
-        &self,
-        _actor: &Actor,
-    ) -> impl Stream<Item = PreviewChange> + Send + 'static + use<> {
-        futures::stream::pending()
-    }
-
-    /// A preview as it is now, and again on each change. Ends after an error.
-    pub fn follow(
-        &self,
-        _actor: &Actor,
-        _id: &str,
-    ) -> impl Stream<Item = Result<PreviewDetail, Error>> + Send + 'static + use<> {
-        futures::stream::once(async { not_yet() })
-    }
-
-    /// Starts a failed preview anew.
-    ///
-    /// # Errors
-    /// `Conflict` unless it has failed.
-    pub async fn retry(&self, _actor: &Actor, _id: &str) -> Result<(), Error> {
-        not_yet()
-    }
-
-    /// Removes a preview; takes the role admin or owner. A later push brings it back.
-    ///
-    /// # Errors
-    /// `Forbidden` for members.
-    pub async fn delete(&self, _actor: &Actor, _id: &str) -> Result<(), Error> {
-        not_yet()
-    }
-
-    /// Lets a fork's commit run: that very commit; takes the role admin or owner.
-    ///
-    /// # Errors
-    /// `Conflict` when the pull request stands at another commit by now or waits for nothing.
-    pub async fn approve(
-        &self,
-        _actor: &Actor,
-        _id: &str,
-        _commit: &CommitSha,
-    ) -> Result<(), Error> {
-        not_yet()
-    }
-
-    /// Takes up a removal that was given up; operators only.
-    ///
-    /// # Errors
-    /// `Conflict` when none was given up.
-    pub async fn retry_cleanup(&self, _actor: &Actor, _id: &str) -> Result<(), Error> {
-        not_yet()
-    }
-
-    /// Makes a project; takes the role admin or owner in its team, or an operator.
-    ///
-    /// # Errors
-    /// `Invalid` names the field that is wrong; `Conflict` when there is one of this name.
-    pub async fn create_project(
-        &self,
-        _actor: &Actor,
-        _new: NewProject,
-    ) -> Result<ProjectView, Error> {
-        not_yet()
-    }
-
-    /// The actor behind a user, with their memberships; none for an unknown user.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn actor(&self, _user_id: Uuid) -> Result<Option<Actor>, Error> {
-        not_yet()
-    }
-
-    /// The one user of local mode, an operator; made on first use.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn local_operator(&self) -> Result<Actor, Error> {
-        not_yet()
+    /// An error with all its sources, as it may be shown.
+    fn redacted_chain(&self, error: &(dyn std::error::Error + 'static)) -> String {
+        let text = error::chain(error);
+        self.inner.settings.redactor.redact(&text).into_owned()
     }
 }

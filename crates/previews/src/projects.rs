@@ -1,20 +1,25 @@
-//! Projects: seen in the cluster, made by people.
+//! Projects: seen in the cluster whoever made them, and made by people.
 
 mod check;
+mod create;
+mod sync;
 
-/// A project to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewProject {
-    /// The team's name, a DNS-1123 label.
-    pub team: String,
-    /// The project's name, a DNS-1123 label.
-    pub name: String,
-    /// The first repository, `OWNER/NAME` as GitHub spells it.
-    pub repository: String,
-    /// What `git clone` is given; absent: the repository on github.com over https.
-    pub clone_url: Option<String>,
-    /// The branch that is run where no commit is named.
-    pub branch: String,
-    /// The GitHub App's installation, or `pat`; absent: the repository is public.
-    pub installation_id: Option<String>,
+use catalyst_model::views::ProjectView;
+
+pub(crate) use check::check_clone_url;
+pub use create::NewProject;
+
+use crate::Previews;
+use crate::actor::{Actor, scope};
+use crate::error::Error;
+
+impl Previews {
+    /// The projects of the actor's teams, by team and name.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store does not answer.
+    pub async fn projects(&self, actor: &Actor) -> Result<Vec<ProjectView>, Error> {
+        let teams = actor.teams();
+        Ok(self.inner.store.list_projects(scope(&teams)).await?)
+    }
 }

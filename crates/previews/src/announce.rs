@@ -1,0 +1,342 @@
+//! What GitHub shows of a preview: the sticky comment, and the status of its commit.
+//!
+//! At most one announcement of a pull request is under way, it says the newest state there is
+//! when it begins, and edits that follow each other quickly are spread ever further. Whatever
+//! fails here is tried again later and never holds up the preview itself.
+
+mod pace;
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use catalyst_github::client::{CommitState, CommitStatus};
+use catalyst_github::comment::{CommentState, PastDeployment, PreviewComment, render};
+use catalyst_github::{GitHub, Retry};
+use catalyst_model::ids::{CommitSha, PullRequestNumber};
+use catalyst_model::state::PreviewStatus;
+use catalyst_model::views::DeploymentView;
+use catalyst_store::Preview;
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::Previews;
+use crate::error::{Error, chain};
+use pace::Pace;
+
+/// How many pull requests are announced at the same time.
+const WRITERS: usize = 4;
+
+/// How long one announcement may take, rate limits included. Another process may take over then.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often an announcement is tried before it rests until the preview's next change.
+const TRIES: u32 = 10;
+
+/// What was announced of a preview by this process.
+#[derive(Debug, Default)]
+pub(crate) struct Announced {
+    previews: Mutex<HashMap<String, Last>>,
+    /// What went wrong with the newest announcement that failed.
+    trouble: Mutex<Option<String>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Last {
+    comment: Option<String>,
+    status: Option<(CommitSha, CommitState)>,
+    pace: Pace,
+    failures: u32,
+}
+
+impl Announced {
+    fn get(&self, id: &str) -> Last {
+        let previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
+        previews.get(id).cloned().unwrap_or_default()
+    }
+
+    fn set(&self, id: &str, last: Last) {
+        let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
+        previews.insert(id.to_owned(), last);
+    }
+
+    fn forget(&self, id: &str) {
+        let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
+        previews.remove(id);
+    }
+
+    /// What went wrong with the newest announcement that failed, until one succeeds.
+    pub fn trouble(&self) -> Option<String> {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.clone()
+    }
+
+    fn set_trouble(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+}
+
+impl Previews {
+    /// Announces what changes, until `stop`.
+    pub(crate) async fn announce(&self, stop: CancellationToken) {
+        let Some(github) = &self.inner.github else {
+            return;
+        };
+        let writers = (0..WRITERS).map(|_| self.announce_each(github));
+        tokio::select! {
+            _ = futures::future::join_all(writers) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    /// Has a preview announced, as soon as its pace allows.
+    pub(crate) fn announce_soon(&self, id: &str) {
+        if self.inner.github.is_some() {
+            let wait = self.inner.announced.get(id).pace.wait();
+            self.inner.announcements.add_after(id, wait);
+        }
+    }
+
+    async fn announce_each(&self, github: &GitHub) {
+        loop {
+            let working = self.inner.announcements.next().await;
+            let id = working.key();
+            // The pace may have changed since the key was added.
+            let wait = self.inner.announced.get(id).pace.wait();
+            if !wait.is_zero() {
+                self.inner.announcements.add_after(id, wait);
+                continue;
+            }
+            let lease = format!("announce/{id}");
+            let process = &self.inner.process;
+            let taken = self.inner.store.try_lease(&lease, process, PATIENCE).await;
+            if !matches!(taken, Ok(true)) {
+                let wait = self.inner.settings.comment_pause;
+                self.inner.announcements.add_after(id, wait);
+                continue;
+            }
+            let announcing = self.announce_one(github, id);
+            match tokio::time::timeout(PATIENCE, announcing).await {
+                Ok(Ok(())) => {}
+                Ok(Err(failure)) => self.announcement_failed(id, &failure),
+                Err(_) => self.announcement_failed(id, &Failure::slow()),
+            }
+            if let Err(e) = self.inner.store.release_lease(&lease, process).await {
+                tracing::warn!(preview = id, error = %chain(&e), "a lease ends by itself");
+            }
+        }
+    }
+
+    async fn announce_one(&self, github: &GitHub, id: &str) -> Result<(), Failure> {
+        let store = &self.inner.store;
+        let Some(preview) = store.preview(id).await? else {
+            return Ok(());
+        };
+        let number: PullRequestNumber = preview.number.try_into().map_err(Failure::broken)?;
+        let remembered = store.pull_request(id).await?.and_then(|it| it.comment_id);
+        let deployments = store.deployments(id).await?;
+        let body = self.comment(&preview, &deployments)?;
+        let mut last = self.inner.announced.get(id);
+        let first = last.comment.is_none();
+
+        let status = (preview.commit.clone(), commit_state(&preview));
+        // After a restart the comment tells whether the status was set too.
+        if !first && last.status.as_ref() != Some(&status) {
+            self.set_status(github, &preview, status.1).await?;
+            last.status = Some(status.clone());
+            self.inner.announced.set(id, last.clone());
+        }
+        if last.comment.as_deref() != Some(body.as_str()) {
+            // The first time, the comment that is there is read and compared, not just written.
+            let known = remembered
+                .and_then(|it| i64::try_from(it).ok())
+                .filter(|_| !first);
+            let written = github
+                .upsert_comment(&preview.repository, number, known, &body)
+                .await?;
+            let comment_id = u64::try_from(written.id).ok();
+            if comment_id != remembered {
+                store.set_comment(id, comment_id).await?;
+            }
+            if written.changed {
+                last.pace = last.pace.after_edit(self.inner.settings.comment_pause);
+            }
+            if first && written.changed {
+                self.set_status(github, &preview, status.1).await?;
+            }
+            last.status = Some(status);
+            last.comment = Some(body.as_str().to_owned());
+        }
+        last.failures = 0;
+        if preview.deleted_at.is_some() {
+            self.inner.announced.forget(id);
+        } else {
+            self.inner.announced.set(id, last);
+        }
+        self.inner.announced.set_trouble(None);
+        Ok(())
+    }
+
+    fn announcement_failed(&self, id: &str, failure: &Failure) {
+        let mut last = self.inner.announced.get(id);
+        last.failures += 1;
+        let failures = last.failures;
+        self.inner.announced.set(id, last);
+        let error = self.redacted_chain(&failure.error);
+        let wait = match failure.retry {
+            Retry::At(at) => Some((at - Utc::now()).to_std().unwrap_or_default()),
+            Retry::Later if failures < TRIES => Some(self.inner.settings.wait_after(failures)),
+            Retry::Later | Retry::Never => None,
+        };
+        tracing::warn!(
+            component = crate::COMPONENT,
+            event = "announcement-failed",
+            preview = id,
+            failures,
+            error,
+            tried_again = wait.is_some(),
+        );
+        self.inner.announced.set_trouble(Some(error));
+        if let Some(wait) = wait {
+            self.inner.announcements.add_after(id, wait);
+        }
+    }
+
+    fn comment(
+        &self,
+        preview: &Preview,
+        deployments: &[DeploymentView],
+    ) -> Result<catalyst_github::comment::CommentBody, Failure> {
+        let url = preview.url.as_deref().and_then(|url| Url::parse(url).ok());
+        let page = self.page(preview);
+        let commits: Vec<(CommitSha, &DeploymentView)> = deployments
+            .iter()
+            .map(|it| Ok((it.commit.parse()?, it)))
+            .collect::<Result<_, catalyst_model::ids::InvalidId>>()
+            .map_err(Failure::broken)?;
+        let history: Vec<PastDeployment<'_>> = commits
+            .iter()
+            .map(|(commit, it)| PastDeployment {
+                commit,
+                result: it.result,
+                started_at: it.started_at,
+                finished_at: it.finished_at,
+            })
+            .collect();
+        let state = match preview.deleted_at {
+            Some(_) => CommentState::Removed,
+            None => CommentState::new(preview.status, url.as_ref(), preview.message.as_deref()),
+        };
+        let comment = PreviewComment {
+            state,
+            commit: &preview.commit,
+            namespace: Some(&preview.namespace),
+            page: page.as_ref(),
+            updated_at: since(preview, deployments.first()),
+            history: &history,
+        };
+        let redact = |text: &str| self.inner.settings.redactor.redact(text).into_owned();
+        Ok(render(&comment, &redact))
+    }
+
+    async fn set_status(
+        &self,
+        github: &GitHub,
+        preview: &Preview,
+        state: CommitState,
+    ) -> Result<(), Failure> {
+        let page = self.page(preview);
+        let target = match state {
+            CommitState::Success => preview.url.as_deref(),
+            _ => page.as_ref().map(Url::as_str),
+        };
+        let message = preview.message.as_deref().unwrap_or_default();
+        let description = match (state, &preview.blocked) {
+            (_, Some(blocked)) => blocked.as_str(),
+            (CommitState::Success, _) if preview.deleted_at.is_some() => "The preview is removed",
+            (CommitState::Success, _) => "The preview answers",
+            (CommitState::Failure | CommitState::Error, _) if !message.is_empty() => message,
+            (CommitState::Failure | CommitState::Error, _) => "The preview failed",
+            (CommitState::Pending, _) => "The preview is on its way",
+        };
+        let description = self.inner.settings.redactor.redact(description);
+        let status = CommitStatus {
+            state,
+            description: &description,
+            target_url: target,
+        };
+        let set = github.set_commit_status(&preview.repository, &preview.commit, &status);
+        Ok(set.await?)
+    }
+
+    fn page(&self, preview: &Preview) -> Option<Url> {
+        let dashboard = self.inner.settings.dashboard_url.as_ref()?;
+        dashboard
+            .join(&format!("/preview-environments/{}", preview.id))
+            .ok()
+    }
+}
+
+/// When the preview got into the state that the comment shows: the same for the same state, so
+/// that the same state is the same comment.
+fn since(preview: &Preview, newest: Option<&DeploymentView>) -> DateTime<Utc> {
+    let started = newest.map_or(preview.created_at, |it| it.started_at);
+    match preview.status {
+        _ if preview.deleted_at.is_some() => preview.deleted_at.unwrap_or(preview.updated_at),
+        PreviewStatus::Deleting => preview.updated_at,
+        PreviewStatus::Running => preview.last_deployed_at.unwrap_or(started),
+        PreviewStatus::Failed => newest.and_then(|it| it.finished_at).unwrap_or(started),
+        PreviewStatus::Pending | PreviewStatus::Deploying => started,
+    }
+}
+
+fn commit_state(preview: &Preview) -> CommitState {
+    match preview.status {
+        PreviewStatus::Pending | PreviewStatus::Deploying => CommitState::Pending,
+        // A preview that went with its pull request is no reason not to merge.
+        PreviewStatus::Running | PreviewStatus::Deleting => CommitState::Success,
+        PreviewStatus::Failed => CommitState::Failure,
+    }
+}
+
+/// An announcement that failed, and whether to try again.
+struct Failure {
+    error: Error,
+    retry: Retry,
+}
+
+impl Failure {
+    fn broken(error: impl Into<crate::error::Cause>) -> Self {
+        Self {
+            error: Error::unavailable("the preview cannot be announced as it is stored", error),
+            retry: Retry::Never,
+        }
+    }
+
+    fn slow() -> Self {
+        let error = format!("no answer within {} s", PATIENCE.as_secs());
+        Self {
+            error: Error::unavailable("GitHub could not be told about the preview", error),
+            retry: Retry::Later,
+        }
+    }
+}
+
+impl From<catalyst_github::Error> for Failure {
+    fn from(error: catalyst_github::Error) -> Self {
+        Self {
+            retry: error.retry(),
+            error: Error::unavailable("GitHub could not be told about the preview", error),
+        }
+    }
+}
+
+impl From<catalyst_store::StoreError> for Failure {
+    fn from(error: catalyst_store::StoreError) -> Self {
+        Self {
+            retry: Retry::Later,
+            error: error.into(),
+        }
+    }
+}

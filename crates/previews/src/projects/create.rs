@@ -1,0 +1,146 @@
+//! Making a project.
+
+use catalyst_crd::labels::{NAMESPACE_TYPE, PROJECT, REPOSITORY_PREFIX, TEAM, WEB_MANAGER};
+use catalyst_crd::project::ProjectSource;
+use catalyst_crd::{Project, ProjectSpec};
+use catalyst_model::ids::RepositoryName;
+use catalyst_model::names::{project_namespace, team_namespace};
+use catalyst_model::state::Role;
+use catalyst_model::views::ProjectView;
+use catalyst_store::Scope;
+use kube::ResourceExt;
+use serde_json::json;
+
+use super::check::{Checked, check};
+use crate::Previews;
+use crate::actor::Actor;
+use crate::error::Error;
+
+/// The name of a project's first source.
+const PRIMARY: &str = "primary";
+
+/// A project to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewProject {
+    /// The team's name, a DNS-1123 label.
+    pub team: String,
+    /// The project's name, a DNS-1123 label.
+    pub name: String,
+    /// The first repository, `OWNER/NAME` as GitHub spells it.
+    pub repository: String,
+    /// What `git clone` is given; absent: the repository on github.com over https.
+    pub clone_url: Option<String>,
+    /// The branch that is run where no commit is named.
+    pub branch: String,
+    /// The GitHub App's installation, or `pat`; absent: the repository is public.
+    pub installation_id: Option<String>,
+}
+
+impl Previews {
+    /// Makes a project; takes the role admin or owner in its team. Making the same one again
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// `Invalid` names the field that is wrong; `Conflict` where the name stands for something
+    /// else already.
+    pub async fn create_project(
+        &self,
+        actor: &Actor,
+        new: NewProject,
+    ) -> Result<ProjectView, Error> {
+        actor.needs(Role::Admin, &new.team, || {
+            format!("making a project in team {}", new.team)
+        })?;
+        let checked = check(new, &self.inner.settings)?;
+        self.refuse_shared_namespace(&checked).await?;
+
+        let (team, name) = (checked.team.as_str(), checked.name.as_str());
+        let namespace = team_namespace(team);
+        let cluster = &self.inner.cluster;
+        let labels = [(NAMESPACE_TYPE, "team"), (TEAM, team)];
+        cluster.ensure_namespace(&namespace, &labels).await?;
+        let api = cluster.projects(&namespace);
+        let project = project(&checked, &namespace);
+        let present = api.get_opt(name).await.map_err(|e| {
+            Error::unavailable(format!("cannot read the Project {namespace}/{name}"), e)
+        })?;
+        if let Some(present) = present
+            && present.spec.sources.first() != project.spec.sources.first()
+        {
+            return Err(Error::Conflict(format!(
+                "team {team} has a project {name} with another repository: choose another name, or change the Project with kubectl"
+            )));
+        }
+        let project = cluster.apply(&api, WEB_MANAGER, &project).await?;
+        self.sync_project(&project).await?;
+        let details = json!({ "repository": checked.repository.as_str() });
+        self.audit(actor, "project.create", &format!("{team}/{name}"), details)
+            .await?;
+        self.find_project(actor, team, name).await
+    }
+
+    /// Two projects whose names join to one namespace would share their Environments:
+    /// (a-b, c) and (a, b-c).
+    async fn refuse_shared_namespace(&self, new: &Checked) -> Result<(), Error> {
+        let (team, name) = (new.team.as_str(), new.name.as_str());
+        let namespace = project_namespace(team, name);
+        let all = self.inner.store.list_projects(Scope::All).await?;
+        let same = |it: &ProjectView| it.team == team && it.name == name;
+        let taken = all.iter().any(|it| {
+            let theirs = project_namespace(&it.team, &it.name);
+            (theirs == namespace && !same(it)) || team_namespace(&it.team) == namespace
+        });
+        if taken
+            || all
+                .iter()
+                .any(|it| project_namespace(&it.team, &it.name) == team)
+        {
+            return Err(Error::Conflict(format!(
+                "the namespace {namespace} or {team} is another team's or project's: choose another name"
+            )));
+        }
+        Ok(())
+    }
+
+    async fn find_project(
+        &self,
+        actor: &Actor,
+        team: &str,
+        name: &str,
+    ) -> Result<ProjectView, Error> {
+        let mut all = self.projects(actor).await?;
+        let found = all.iter().position(|it| it.team == team && it.name == name);
+        match found {
+            Some(index) => Ok(all.swap_remove(index)),
+            None => Err(Error::NotFound {
+                what: "project",
+                id: format!("{team}/{name}"),
+            }),
+        }
+    }
+}
+
+fn project(new: &Checked, namespace: &str) -> Project {
+    let mut project = Project::new(
+        new.name.as_str(),
+        ProjectSpec {
+            github_installation_id: new.installation_id.clone(),
+            sources: vec![ProjectSource {
+                name: PRIMARY.to_owned(),
+                repository_url: new.clone_url.clone(),
+                branch: new.branch.clone(),
+            }],
+            ..ProjectSpec::default()
+        },
+    );
+    project.metadata.namespace = Some(namespace.to_owned());
+    let labels = project.labels_mut();
+    labels.insert(TEAM.to_owned(), new.team.to_string());
+    labels.insert(PROJECT.to_owned(), new.name.to_string());
+    if RepositoryName::from_clone_url(&new.clone_url).as_ref() != Some(&new.repository) {
+        let key = format!("{REPOSITORY_PREFIX}{PRIMARY}");
+        let repository = new.repository.to_string();
+        project.annotations_mut().insert(key, repository);
+    }
+    project
+}

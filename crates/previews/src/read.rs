@@ -1,0 +1,10 @@
+//! What one may look at.
+
+mod changes;
+mod deliveries;
+mod get;
+mod list;
+mod logs;
+mod operations;
+
+pub use logs::LogStream;

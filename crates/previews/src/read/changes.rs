@@ -1,0 +1,118 @@
+//! News as they come: for the live list, and for one preview's page.
+
+use std::time::Duration;
+
+use catalyst_model::views::{PreviewChange, PreviewDetail};
+use futures::{Stream, StreamExt};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+
+use crate::Previews;
+use crate::actor::Actor;
+use crate::error::Error;
+use crate::live::News;
+
+/// News of one preview that come within this time make one update of its page.
+const TOGETHER: Duration = Duration::from_millis(100);
+
+impl Previews {
+    /// News about the previews of the actor's teams, from now on, for as long as the process
+    /// runs. A reader that is too slow is told to reload.
+    pub fn changes(
+        &self,
+        actor: &Actor,
+    ) -> impl Stream<Item = PreviewChange> + Send + 'static + use<> {
+        let news = self.inner.live.subscribe();
+        let actor = actor.clone();
+        let changes = futures::stream::unfold((news, actor), |(mut news, actor)| async move {
+            loop {
+                let change = match news.recv().await {
+                    Ok(piece) => change(piece, &actor),
+                    Err(RecvError::Lagged(_)) => Some(PreviewChange::Reload),
+                    Err(RecvError::Closed) => return None,
+                };
+                if let Some(change) = change {
+                    return Some((change, (news, actor)));
+                }
+            }
+        });
+        changes.take_until(self.inner.stopping.clone().cancelled_owned())
+    }
+
+    /// A preview as it is now, and again whenever something on its page has changed, for as long
+    /// as the process runs. Ends after an error.
+    pub fn follow(
+        &self,
+        actor: &Actor,
+        id: &str,
+    ) -> impl Stream<Item = Result<PreviewDetail, Error>> + Send + 'static + use<> {
+        let follower = Follower {
+            // Subscribed before the first look, so that nothing falls in between.
+            news: self.inner.live.subscribe(),
+            previews: self.clone(),
+            actor: actor.clone(),
+            id: id.to_owned(),
+            last: None,
+        };
+        let details = futures::stream::unfold(Some(follower), |follower| async move {
+            let mut follower = follower?;
+            let next = follower.next().await;
+            let on = next.is_ok().then_some(follower);
+            Some((next, on))
+        });
+        details.take_until(self.inner.stopping.clone().cancelled_owned())
+    }
+}
+
+/// What a piece of news is to this actor.
+fn change(piece: News, actor: &Actor) -> Option<PreviewChange> {
+    match piece {
+        News::Changed(summary) => actor
+            .role_in(&summary.team)
+            .map(|_| PreviewChange::Changed(Box::new((*summary).clone()))),
+        News::Removed { id, team } => actor.role_in(&team).map(|_| PreviewChange::Removed { id }),
+        News::Touched { .. } => None,
+    }
+}
+
+struct Follower {
+    news: Receiver<News>,
+    previews: Previews,
+    actor: Actor,
+    id: String,
+    last: Option<PreviewDetail>,
+}
+
+impl Follower {
+    async fn next(&mut self) -> Result<PreviewDetail, Error> {
+        loop {
+            if let Some(last) = &self.last {
+                let id = last.summary.id.clone();
+                self.something_new(&id).await;
+            }
+            let now = self.previews.get(&self.actor, &self.id).await?;
+            if self.last.as_ref() != Some(&now) {
+                self.last = Some(now.clone());
+                return Ok(now);
+            }
+        }
+    }
+
+    /// Waits for news of this preview, and for those that come right behind them.
+    async fn something_new(&mut self, id: &str) {
+        loop {
+            match self.news.recv().await {
+                Ok(piece) if piece.is_about(id) => break,
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => break,
+                // The process ends, and the stream with it.
+                Err(RecvError::Closed) => std::future::pending().await,
+            }
+        }
+        tokio::time::sleep(TOGETHER).await;
+        while !matches!(
+            self.news.try_recv(),
+            Err(TryRecvError::Empty | TryRecvError::Closed)
+        ) {}
+    }
+}

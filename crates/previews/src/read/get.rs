@@ -1,0 +1,137 @@
+//! One preview, with everything that its page shows.
+
+use catalyst_cluster::ClusterError;
+use catalyst_crd::Environment;
+use catalyst_model::names::project_namespace;
+use catalyst_model::state::{PreviewStatus, Role};
+use catalyst_model::views::{Allowed, DeploymentResult, DeploymentView, PreviewDetail};
+use catalyst_store::Preview;
+
+use crate::Previews;
+use crate::actor::Actor;
+use crate::error::{Error, chain};
+use crate::observe::{condition_views, preview_id, runs, told};
+use crate::timeline::{Asked, timeline};
+use crate::work::wanted;
+
+/// How many of the namespace's events a page shows.
+const EVENTS: usize = 50;
+
+impl Previews {
+    /// One preview, by its id or its namespace. Where the cluster does not answer, what the store
+    /// knows is shown without pods and events.
+    ///
+    /// # Errors
+    /// `NotFound` for unknown and foreign ids alike.
+    pub async fn get(&self, actor: &Actor, id: &str) -> Result<PreviewDetail, Error> {
+        let preview = self.find(actor, id).await?;
+        self.detail(actor, preview).await
+    }
+
+    /// The preview with this id or namespace, if the actor may see it.
+    pub(crate) async fn find(&self, actor: &Actor, id: &str) -> Result<Preview, Error> {
+        let store = &self.inner.store;
+        let found = match store.preview(id).await? {
+            Some(preview) => Some(preview),
+            None => store.preview_in_namespace(id).await?,
+        };
+        found
+            .filter(|preview| actor.role_in(&preview.team).is_some())
+            .ok_or_else(|| Error::NotFound {
+                what: "preview",
+                id: id.chars().take(100).collect(),
+            })
+    }
+
+    async fn detail(&self, actor: &Actor, preview: Preview) -> Result<PreviewDetail, Error> {
+        let cluster = &self.inner.cluster;
+        let deployments = self.inner.store.deployments(&preview.id).await?;
+        let present = preview.deleted_at.is_none();
+        let environment = match present {
+            true => self.environment_of(&preview).await,
+            false => None,
+        };
+        let (pods, events) = match present {
+            true => tokio::join!(
+                cluster.pods(&preview.namespace),
+                cluster.events(&preview.namespace, EVENTS)
+            ),
+            false => (Ok(Vec::new()), Ok(Vec::new())),
+        };
+        let environment = environment.as_deref();
+        let told = environment
+            .map(|it| told(it, &wanted(&preview)))
+            .unwrap_or_default();
+        let mut summary = preview.summary();
+        if preview.status == PreviewStatus::Deleting && present {
+            // While it goes, what holds it up is known to the cluster alone.
+            summary.message = environment
+                .and_then(|it| crate::observe::observe(it, &wanted(&preview)).message)
+                .or(summary.message);
+        }
+        Ok(PreviewDetail {
+            steps: timeline(&asked(&preview, &deployments), &told),
+            conditions: environment.map(condition_views).unwrap_or_default(),
+            events: or_none(events, &preview),
+            pods: or_none(pods, &preview),
+            deployments,
+            cluster: cluster.name().to_owned(),
+            runs: environment.and_then(runs).map(str::to_owned),
+            allowed: allowed(actor, &preview),
+            summary,
+        })
+    }
+
+    async fn environment_of(&self, preview: &Preview) -> Option<std::sync::Arc<Environment>> {
+        let namespace = project_namespace(&preview.team, &preview.project);
+        let ours = |it: &Environment| preview_id(it) == Some(preview.id.as_str());
+        if self.mirrored() {
+            let found = self
+                .inner
+                .mirror
+                .environment(&namespace, &preview.environment);
+            return found.filter(|it| ours(it));
+        }
+        // Nobody watches in this process, or not yet.
+        let api = self.inner.cluster.environments(&namespace);
+        let read = api.get_opt(&preview.environment).await;
+        read.ok().flatten().filter(ours).map(std::sync::Arc::new)
+    }
+}
+
+/// What came of a look into the cluster, or nothing: a page without its pods is better than none.
+fn or_none<T>(read: Result<Vec<T>, ClusterError>, preview: &Preview) -> Vec<T> {
+    read.unwrap_or_else(|e| {
+        if !e.is_not_found() {
+            tracing::warn!(preview = preview.id, error = %chain(&e), "the page goes without a part");
+        }
+        Vec::new()
+    })
+}
+
+fn asked<'a>(preview: &'a Preview, deployments: &[DeploymentView]) -> Asked<'a> {
+    // None yet for a commit that has only ever been blocked.
+    let newest = deployments
+        .iter()
+        .find(|it| it.commit == preview.commit.as_str() && it.attempt == preview.attempt);
+    Asked {
+        status: preview.status,
+        blocked: preview.blocked.as_deref(),
+        message: preview.message.as_deref(),
+        started_at: newest.map_or(preview.created_at, |it| it.started_at),
+        finished_at: newest.and_then(|it| it.finished_at),
+        result: newest.map_or(DeploymentResult::Deploying, |it| it.result),
+    }
+}
+
+fn allowed(actor: &Actor, preview: &Preview) -> Allowed {
+    let present = preview.deleted_at.is_none();
+    let admin = actor.has(Role::Admin, &preview.team);
+    Allowed {
+        retry: present
+            && preview.status == PreviewStatus::Failed
+            && actor.has(Role::Member, &preview.team),
+        delete: present && preview.status != PreviewStatus::Deleting && admin,
+        approve: present && preview.blocked.is_some() && admin,
+    }
+}

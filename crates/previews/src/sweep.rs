@@ -1,0 +1,293 @@
+//! Comparing what is wished for, what is, and what GitHub says; and having the differences seen
+//! to. It changes next to nothing itself: it asks for work and looks, and those decide anew.
+
+mod plan;
+
+use std::time::Duration;
+
+use catalyst_model::ids::PullRequestNumber;
+use catalyst_model::names::project_namespace;
+use catalyst_store::{Preview, Repository, Scope};
+use chrono::{TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+
+use crate::Previews;
+use crate::decide::{Decision, Facts, Rules, Source, decide};
+use crate::error::{Error, chain};
+use crate::inbox::{known, told};
+use catalyst_github::GitHub;
+use catalyst_github::event::PullRequestAction;
+use plan::{Orphan, Wish, orphans, unmet};
+
+/// The lease under which one process sweeps at a time.
+const LEASE: &str = "sweep";
+
+/// It is renewed this often while a sweep goes on, and ends after three times as long.
+const RENEW: Duration = Duration::from_secs(5);
+
+/// GitHub lets deliveries be sent again for three days; those are recognized for longer.
+const DELIVERIES_KEPT: TimeDelta = TimeDelta::days(14);
+
+impl Previews {
+    /// Sweeps at the start and then at the settings' interval, until `stop`.
+    pub(crate) async fn sweep_regularly(&self, stop: CancellationToken) {
+        let sweeping = async {
+            self.inner.mirror.ready().await;
+            loop {
+                let done = self.sweep_alone().await;
+                // Another process sweeps right now, or this sweep failed: look again sooner.
+                let wait = match done {
+                    true => self.inner.settings.sweep_every,
+                    false => self.inner.settings.lease,
+                };
+                tokio::time::sleep(wait.min(self.inner.settings.sweep_every)).await;
+            }
+        };
+        tokio::select! {
+            () = sweeping => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    /// Sweeps unless another process does; whether it was done.
+    async fn sweep_alone(&self) -> bool {
+        let (store, process) = (&self.inner.store, &self.inner.process);
+        if !matches!(store.try_lease(LEASE, process, RENEW * 3).await, Ok(true)) {
+            return false;
+        }
+        let renewing = async {
+            loop {
+                tokio::time::sleep(RENEW).await;
+                if !matches!(store.try_lease(LEASE, process, RENEW * 3).await, Ok(true)) {
+                    return;
+                }
+            }
+        };
+        let swept = tokio::select! {
+            swept = self.sweep() => swept,
+            () = renewing => return false,
+        };
+        if let Err(e) = &swept {
+            tracing::warn!(
+                component = crate::COMPONENT,
+                event = "sweep-failed",
+                error = self.redacted_chain(e)
+            );
+        }
+        if let Err(e) = store.release_lease(LEASE, process).await {
+            tracing::warn!(error = %chain(&e), "the sweep's lease ends by itself");
+        }
+        swept.is_ok()
+    }
+
+    /// Compares store, cluster and GitHub once. Doing it again right away changes nothing.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store or the cluster does not answer. What was noticed before is
+    /// seen to all the same.
+    pub async fn sweep(&self) -> Result<(), Error> {
+        let started = std::time::Instant::now();
+        self.look_at_all_projects().await;
+        for project in self.inner.mirror.projects() {
+            self.sync_project(&project).await?;
+        }
+        let seen_to = self.sweep_cluster().await?;
+        let missed = match &self.inner.github {
+            Some(github) => self.sweep_github(github).await?,
+            None => 0,
+        };
+        let forgotten = Utc::now() - DELIVERIES_KEPT;
+        self.inner.store.forget_deliveries(forgotten).await?;
+        tracing::info!(
+            component = crate::COMPONENT,
+            event = "sweep-completed",
+            seen_to,
+            missed,
+            took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        );
+        Ok(())
+    }
+
+    /// Store against cluster.
+    async fn sweep_cluster(&self) -> Result<usize, Error> {
+        let store = &self.inner.store;
+        let environments = self.inner.mirror.environments();
+        let previews = store.present_previews().await?;
+        let mut seen_to = 0;
+
+        for Orphan { namespace, name } in orphans(&environments, &previews, Utc::now()) {
+            // The mirror and the list are moments old: what is deleted is looked up once more.
+            if self.is_wished_for(&namespace, &name).await? {
+                continue;
+            }
+            tracing::warn!(
+                component = crate::COMPONENT,
+                event = "orphan-deleted",
+                namespace,
+                environment = name
+            );
+            let api = self.inner.cluster.environments(&namespace);
+            self.inner.cluster.delete(&api, &name).await?;
+            seen_to += 1;
+        }
+        let given_up = store.failed_cleanups().await?;
+        for preview in &previews {
+            if given_up.iter().any(|it| it.id == preview.id) {
+                continue;
+            }
+            let namespace = project_namespace(&preview.team, &preview.project);
+            let environment = self
+                .inner
+                .mirror
+                .environment(&namespace, &preview.environment);
+            match unmet(preview, environment.as_deref()) {
+                None => {}
+                Some(Wish::Work) => {
+                    self.schedule_work(&preview.id).await?;
+                    seen_to += 1;
+                }
+                Some(Wish::Removal) => {
+                    self.remove(&preview.id, "no project has its repository any more")
+                        .await?;
+                    seen_to += 1;
+                }
+            }
+            seen_to += usize::from(self.take_up_approval(preview).await?);
+            // What the watch told and could not be written down is told again, and what GitHub
+            // was not told is.
+            self.inner.news.add(&preview.id);
+            self.announce_soon(&preview.id);
+        }
+        Ok(seen_to)
+    }
+
+    /// Whether the store wants this Environment after all.
+    async fn is_wished_for(&self, namespace: &str, name: &str) -> Result<bool, Error> {
+        let api = self.inner.cluster.environments(namespace);
+        let read = api.get_opt(name).await;
+        let read = read.map_err(|e| Error::unavailable("an Environment could not be read", e))?;
+        let id = read.as_ref().and_then(crate::observe::preview_id);
+        let Some(id) = id else {
+            return Ok(true);
+        };
+        let preview = self.inner.store.preview(id).await?;
+        Ok(preview.is_some_and(|it| it.deleted_at.is_none() && it.environment == name))
+    }
+
+    /// An approval whose look was lost on the way is looked at again.
+    async fn take_up_approval(&self, preview: &Preview) -> Result<bool, Error> {
+        if preview.blocked.is_none() {
+            return Ok(false);
+        }
+        let pull_request = self.inner.store.pull_request(&preview.id).await?;
+        let approved = pull_request.and_then(|it| it.approved_sha);
+        let lost = approved.as_ref() == Some(&preview.commit);
+        if lost {
+            self.look_again_at(preview, "its approval was not taken up".to_owned())
+                .await?;
+        }
+        Ok(lost)
+    }
+
+    /// Store against GitHub: pull requests whose events never came.
+    async fn sweep_github(&self, github: &GitHub) -> Result<usize, Error> {
+        let mut missed = 0;
+        let teams = self.inner.store.list_projects(Scope::All).await?;
+        let previews = self.inner.store.present_previews().await?;
+        for project in teams {
+            let store = &self.inner.store;
+            let repositories = store
+                .project_repositories(&project.team, &project.name)
+                .await?;
+            for repository in repositories {
+                match self.sweep_repository(github, &repository, &previews).await {
+                    Ok(found) => missed += found,
+                    // One repository that GitHub does not show is no reason to skip the others.
+                    Err(e) => tracing::warn!(
+                        component = crate::COMPONENT,
+                        event = "sweep-skipped",
+                        repository = repository.full_name.as_str(),
+                        error = self.redacted_chain(&e),
+                    ),
+                }
+            }
+        }
+        Ok(missed)
+    }
+
+    async fn sweep_repository(
+        &self,
+        github: &GitHub,
+        repository: &Repository,
+        previews: &[Preview],
+    ) -> Result<usize, Error> {
+        let name = &repository.full_name;
+        let unavailable = |e| Error::unavailable(format!("cannot compare with {name}"), e);
+        let mut repository = repository.clone();
+        if repository.github_id.is_none() {
+            let id = github
+                .repository(name)
+                .await
+                .map_err(unavailable)?
+                .id
+                .unsigned_abs();
+            self.inner
+                .store
+                .learn_repository_id(&repository.id, id)
+                .await?;
+            repository.github_id = Some(id);
+        }
+        let open = github.open_pull_requests(name).await.map_err(unavailable)?;
+        let mut missed = 0;
+        for it in &open {
+            if self.is_news(&repository, it).await? {
+                let because = "the sweep found what no event told".to_owned();
+                self.look_again(&repository, it.number, because).await?;
+                missed += 1;
+            }
+        }
+        for preview in previews {
+            let number: Result<PullRequestNumber, _> = preview.number.try_into();
+            let Ok(number) = number else { continue };
+            let its = preview.repository_id == repository.id;
+            if !its || preview.status == catalyst_model::state::PreviewStatus::Deleting {
+                continue;
+            }
+            if !open.iter().any(|it| it.number == number) {
+                let because = "the sweep does not find it among the open ones".to_owned();
+                self.look_again(&repository, number, because).await?;
+                missed += 1;
+            }
+        }
+        Ok(missed)
+    }
+
+    /// Whether looking at an open pull request would change anything.
+    async fn is_news(
+        &self,
+        repository: &Repository,
+        it: &catalyst_github::PullRequest,
+    ) -> Result<bool, Error> {
+        let store = &self.inner.store;
+        let remembered = store.find_pull_request(&repository.id, it.number).await?;
+        let known = match &remembered {
+            Some(remembered) => {
+                let preview = store.preview(&remembered.id).await?;
+                Some(known(remembered, preview.as_ref()))
+            }
+            None => None,
+        };
+        let facts = Facts::from(&told(&repository.id, it));
+        let rules = Rules::from(&self.inner.settings);
+        let action = PullRequestAction::Synchronize;
+        let decision = decide(&action, &facts, Source::Truth, known.as_ref(), &rules);
+        let blocked_already = known
+            .and_then(|it| it.preview)
+            .is_some_and(|preview| preview.blocked && preview.commit == facts.head_sha);
+        Ok(match decision {
+            Decision::Deploy(_) | Decision::TearDown(_) => true,
+            Decision::Block(_) => !blocked_already,
+            Decision::Skip(_) | Decision::Noted(_) => false,
+        })
+    }
+}

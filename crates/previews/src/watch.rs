@@ -1,0 +1,321 @@
+//! What the cluster reports: from the watches into the store, and on to everyone who looks.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
+
+use catalyst_crd::{Environment, Project};
+use catalyst_model::names::{project_namespace, team_namespace};
+use catalyst_model::state::PreviewStatus;
+use catalyst_store::{Preview, PreviewReport, Scope};
+use chrono::Utc;
+use futures::StreamExt;
+use kube::ResourceExt;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::watcher;
+use tokio_util::sync::CancellationToken;
+
+use crate::Previews;
+use crate::error::{Error, chain};
+use crate::mirror::{Writers, object};
+use crate::observe::{Observation, asks_for, observe, preview_id};
+use crate::work::{as_it_is, wanted};
+
+/// How many previews' news are written down at the same time.
+const WRITERS: usize = 4;
+
+/// Longer messages are cut: the row says what went wrong, the logs say all of it.
+const LONGEST_MESSAGE: usize = 2_000;
+
+impl Previews {
+    /// Follows every Environment and Project until `stop`. One process does so once.
+    pub(crate) async fn watch(&self, stop: CancellationToken) {
+        let Some(writers) = self.inner.mirror.take_writers() else {
+            tracing::error!("the cluster is watched already: Previews::run was called twice");
+            return;
+        };
+        let Writers {
+            environments,
+            projects,
+        } = writers;
+        let observers = futures::future::join_all((0..WRITERS).map(|_| self.observe_news()));
+        let following = async {
+            tokio::join!(
+                self.follow_environments(environments),
+                self.follow_projects(projects),
+                self.take_projects_over(),
+                observers,
+            )
+        };
+        tokio::select! {
+            _ = following => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    async fn follow_environments(&self, mut mirror: Writer<Environment>) {
+        let mut events = std::pin::pin!(self.inner.cluster.watch_environments());
+        while let Some(event) = events.next().await {
+            let event = match event {
+                Ok(event) => event,
+                Err(e) => {
+                    tracing::warn!(error = %chain(&e), "the watch is taken up again");
+                    continue;
+                }
+            };
+            mirror.apply_watcher_event(&event);
+            if let Some((environment, _)) = object(&event)
+                && let Some(id) = preview_id(environment)
+            {
+                self.inner.news.add(id);
+            }
+            if matches!(event, watcher::Event::InitDone) {
+                self.inner.mirrored.store(true, Ordering::SeqCst);
+                self.look_at_all_previews().await;
+            }
+        }
+    }
+
+    /// Previews whose Environment went away while nobody watched bring no event.
+    async fn look_at_all_previews(&self) {
+        match self.inner.store.present_previews().await {
+            Ok(all) => all.iter().for_each(|it| self.inner.news.add(&it.id)),
+            // The sweep does the same before long.
+            Err(e) => tracing::warn!(error = %chain(&e), "the previews could not be listed"),
+        }
+    }
+
+    /// Writes news down; never returns.
+    async fn observe_news(&self) {
+        loop {
+            let working = self.inner.news.next().await;
+            if let Err(e) = self.observe_preview(working.key()).await {
+                let wait = self.inner.settings.first_wait;
+                tracing::warn!(preview = working.key(), error = %chain(&e), "news could not be written down; it is tried again");
+                self.inner.news.add_after(working.key(), wait);
+            }
+        }
+    }
+
+    async fn observe_preview(&self, id: &str) -> Result<(), Error> {
+        let store = &self.inner.store;
+        let Some(preview) = store.preview(id).await? else {
+            return Ok(());
+        };
+        let namespace = project_namespace(&preview.team, &preview.project);
+        let environment = self
+            .inner
+            .mirror
+            .environment(&namespace, &preview.environment)
+            .filter(|it| preview_id(it) == Some(id));
+        match environment {
+            Some(environment) => self.believe(&preview, &environment).await?,
+            None if self.inner.mirrored.load(Ordering::SeqCst) => self.miss(&preview).await?,
+            None => {}
+        }
+        let preview = store.preview(id).await?.unwrap_or(preview);
+        self.changed(&preview);
+        self.inner.live.touch(id);
+        Ok(())
+    }
+
+    /// Takes over what an Environment says.
+    async fn believe(&self, preview: &Preview, environment: &Environment) -> Result<(), Error> {
+        let settled = preview.deleted_at.is_some() || preview.status == PreviewStatus::Deleting;
+        if settled {
+            return Ok(());
+        }
+        let wanted = wanted(preview);
+        let asks = asks_for(environment, &wanted);
+        let report = reported(preview, &observe(environment, &wanted), asks);
+        let report = PreviewReport {
+            message: report.message.map(|text| self.shown(&text)),
+            ..report
+        };
+        self.report(preview, report).await?;
+        // Somebody else changed the Environment, or a late call of ours did.
+        let drifted = matches!(
+            preview.status,
+            PreviewStatus::Deploying | PreviewStatus::Running
+        );
+        if !asks && drifted && preview.blocked.is_none() {
+            self.schedule_work(&preview.id).await?;
+        }
+        Ok(())
+    }
+
+    /// There is no Environment (any more).
+    async fn miss(&self, preview: &Preview) -> Result<(), Error> {
+        if preview.deleted_at.is_some() || preview.blocked.is_some() {
+            return Ok(());
+        }
+        match preview.status {
+            PreviewStatus::Failed => return Ok(()),
+            PreviewStatus::Deploying | PreviewStatus::Running => {
+                step!(preview, "environment-vanished", "deploying");
+                let report = PreviewReport {
+                    status: PreviewStatus::Deploying,
+                    phase: None,
+                    serving_commit: None,
+                    message: Some(
+                        "its Environment was deleted in the cluster, and is made again".to_owned(),
+                    ),
+                    ..as_it_is(preview)
+                };
+                self.report(preview, report).await?;
+            }
+            PreviewStatus::Pending | PreviewStatus::Deleting => {}
+        }
+        self.schedule_work(&preview.id).await
+    }
+
+    pub(crate) async fn schedule_work(&self, id: &str) -> Result<(), Error> {
+        self.inner.store.schedule_work(id, Utc::now()).await?;
+        self.inner.work_due.notify_one();
+        Ok(())
+    }
+
+    /// A text from the cluster as it may be kept and shown.
+    fn shown(&self, text: &str) -> String {
+        let text = self.inner.settings.redactor.redact(text);
+        match text.char_indices().nth(LONGEST_MESSAGE) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text.into_owned(),
+        }
+    }
+
+    async fn follow_projects(&self, mut mirror: Writer<Project>) {
+        let mut events = std::pin::pin!(self.inner.cluster.watch_projects());
+        while let Some(event) = events.next().await {
+            let event = match event {
+                Ok(event) => event,
+                Err(e) => {
+                    tracing::warn!(error = %chain(&e), "the watch is taken up again");
+                    continue;
+                }
+            };
+            mirror.apply_watcher_event(&event);
+            if let Some((project, _)) = object(&event) {
+                let namespace = project.namespace().unwrap_or_default();
+                let key = format!("{namespace}/{}", project.name_any());
+                self.inner.projects.add(&key);
+            }
+            if matches!(event, watcher::Event::InitDone) {
+                self.look_at_all_projects().await;
+            }
+        }
+    }
+
+    /// Projects that went away while nobody watched bring no event.
+    pub(crate) async fn look_at_all_projects(&self) {
+        match self.inner.store.list_projects(Scope::All).await {
+            Ok(all) => {
+                for it in all {
+                    self.inner.projects.add(&format!("{}/{}", it.team, it.name));
+                }
+            }
+            Err(e) => tracing::warn!(error = %chain(&e), "the projects could not be listed"),
+        }
+    }
+
+    /// Keeps the store's projects in step; never returns.
+    async fn take_projects_over(&self) {
+        self.inner.mirror.ready().await;
+        let generations = Mutex::new(HashMap::new());
+        loop {
+            let working = self.inner.projects.next().await;
+            let key = working.key();
+            let Some((team, name)) = key.split_once('/') else {
+                continue;
+            };
+            if let Err(e) = self.take_project_over(team, name, &generations).await {
+                let wait = self.inner.settings.first_wait;
+                tracing::warn!(project = key, error = %chain(&e), "a project could not be taken over; it is tried again");
+                self.inner.projects.add_after(key, wait);
+            }
+        }
+    }
+
+    async fn take_project_over(
+        &self,
+        team: &str,
+        name: &str,
+        generations: &Mutex<HashMap<String, Option<i64>>>,
+    ) -> Result<(), Error> {
+        let key = format!("{team}/{name}");
+        let seen = || generations.lock().unwrap_or_else(PoisonError::into_inner);
+        let namespace = team_namespace(team);
+        let mut project = self.inner.mirror.project(&namespace, name);
+        if project.is_none() {
+            // What is removed takes its previews along: the mirror may lag, the cluster does not.
+            let api = self.inner.cluster.projects(&namespace);
+            let read = api.get_opt(name).await;
+            let read = read.map_err(|e| Error::unavailable("a Project could not be read", e))?;
+            project = read.map(std::sync::Arc::new);
+        }
+        let Some(project) = project else {
+            seen().remove(&key);
+            if self.inner.store.remove_project(team, name).await? {
+                tracing::info!(
+                    component = crate::COMPONENT,
+                    event = "project-removed",
+                    team,
+                    project = name
+                );
+                self.remove_previews_of(team, name).await?;
+            }
+            return Ok(());
+        };
+        self.sync_project(&project).await?;
+        let generation = project.metadata.generation;
+        let before = seen().insert(key, generation);
+        if before.is_some_and(|before| before != generation) {
+            // Its sources may have changed, and so what its Environments ask for.
+            for preview in self.inner.store.present_previews().await? {
+                if preview.team == team && preview.project == name {
+                    self.schedule_work(&preview.id).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove_previews_of(&self, team: &str, project: &str) -> Result<(), Error> {
+        for preview in self.inner.store.present_previews().await? {
+            let its = preview.team == team && preview.project == project;
+            if its && preview.status != PreviewStatus::Deleting {
+                self.remove(&preview.id, "its project is gone").await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the row is to say. What the cluster says of another commit or attempt than the wanted one
+/// tells nothing about that one, except what is served meanwhile.
+fn reported(preview: &Preview, seen: &Observation, asks: bool) -> PreviewReport {
+    let mut report = PreviewReport {
+        url: seen.url.clone().or_else(|| preview.url.clone()),
+        serving_commit: seen.serving.clone(),
+        ..as_it_is(preview)
+    };
+    if seen.status == PreviewStatus::Deleting {
+        report.message =
+            Some("its earlier Environment is being removed; it is made again then".to_owned());
+        if preview.status == PreviewStatus::Running {
+            report.status = PreviewStatus::Deploying;
+        }
+    } else if seen.current {
+        report.status = match (preview.status, seen.status) {
+            // The operator has seen it, and has not begun.
+            (PreviewStatus::Pending, PreviewStatus::Pending) => PreviewStatus::Pending,
+            (_, PreviewStatus::Pending) => PreviewStatus::Deploying,
+            (_, status) => status,
+        };
+        report.phase = seen.phase;
+        report.message = seen.message.clone();
+    } else if asks && preview.status == PreviewStatus::Running {
+        report.status = PreviewStatus::Deploying;
+    }
+    report
+}

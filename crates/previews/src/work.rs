@@ -1,0 +1,374 @@
+//! Bringing the cluster in step with what is wished for, one preview at a time.
+//!
+//! The store knows which previews need a look and who has which in hand, so that work survives
+//! the process. A piece of work reads the row and the Environment, decides in [`plan`], and does
+//! one thing; the next thing follows from what the cluster then reports.
+
+mod plan;
+
+use std::time::Duration;
+
+use catalyst_cluster::{Cluster, ClusterError};
+use catalyst_crd::labels::{NAMESPACE_TYPE, PROJECT, TEAM, WEB_MANAGER};
+use catalyst_crd::{Environment, Project};
+use catalyst_model::names::{project_namespace, team_namespace};
+use catalyst_model::state::PreviewStatus;
+use catalyst_store::{Preview, PreviewReport, Reported, StoreError, Work};
+use chrono::Utc;
+use kube::Api;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::Previews;
+use crate::desired::{Blueprint, differs};
+use crate::error::{Error, chain};
+use crate::observe::{Wanted, observe};
+use plan::{Action, plan};
+
+/// How often to look for work that became due without anybody saying so.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A try that failed, and whether it counts towards giving up.
+struct Failure {
+    error: Error,
+    /// The cluster gave no answer, or what stands in the way goes away by itself: it is tried
+    /// for as long as it takes.
+    passing: bool,
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self {
+            error: error.into(),
+            passing: true,
+        }
+    }
+}
+
+impl From<ClusterError> for Failure {
+    fn from(error: ClusterError) -> Self {
+        Self {
+            passing: error.is_temporary(),
+            error: error.into(),
+        }
+    }
+}
+
+impl Previews {
+    /// Works until `stop`, then ends what is in hand.
+    pub(crate) async fn work(&self, stop: CancellationToken) {
+        let mut tasks = JoinSet::new();
+        while !stop.is_cancelled() {
+            if tasks.len() < self.inner.settings.workers {
+                let holder = Uuid::new_v4().to_string();
+                let lease = self.inner.settings.lease;
+                match self.inner.store.claim_work(&holder, lease).await {
+                    Ok(Some(work)) => {
+                        tasks.spawn(self.clone().do_work(work, holder));
+                        continue;
+                    }
+                    Ok(None) => {}
+                    Err(e) => {
+                        tracing::warn!(error = %chain(&e), "work cannot be claimed; it is tried again");
+                    }
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.inner.work_due.notified() => {}
+                Some(ended) = tasks.join_next() => {
+                    if let Err(e) = ended {
+                        // The claim ends by itself, and the work is claimed anew.
+                        tracing::error!(error = %e, "a piece of work ended its worker");
+                    }
+                }
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+        // Each piece is a few calls with time limits of their own.
+        while tasks.join_next().await.is_some() {}
+    }
+
+    async fn do_work(self, work: Work, holder: String) {
+        let id = work.preview.id.clone();
+        let settled = tokio::select! {
+            outcome = self.bring_in_step(&work.preview) => self.settle_work(&work, &holder, outcome).await,
+            () = self.keep_work(&id, &holder) => return,
+        };
+        if let Err(e) = settled {
+            tracing::warn!(preview = id, error = %chain(&e), "what became of a piece of work could not be written down");
+        }
+    }
+
+    async fn keep_work(&self, id: &str, holder: &str) {
+        let lease = self.inner.settings.lease;
+        loop {
+            tokio::time::sleep(lease / 3).await;
+            match self.inner.store.renew_work(id, holder, lease).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(e) => {
+                    tracing::warn!(preview = id, error = %chain(&e), "a claim could not be renewed");
+                }
+            }
+        }
+    }
+
+    /// Does the next thing; returns when to look again, if nothing else leads to a look.
+    async fn bring_in_step(&self, preview: &Preview) -> Result<Option<Duration>, Failure> {
+        let cluster = &self.inner.cluster;
+        let namespace = project_namespace(&preview.team, &preview.project);
+        let api = cluster.environments(&namespace);
+        let present = read(&api, &namespace, preview).await?;
+        let action = plan(
+            preview,
+            present.as_ref(),
+            Utc::now(),
+            self.inner.settings.removal_patience,
+        );
+        match action {
+            Action::Nothing => Ok(None),
+            Action::Wait(time) => Ok(Some(time)),
+            Action::Apply => {
+                self.apply(preview, present.as_ref(), &api, &namespace)
+                    .await?;
+                Ok(None)
+            }
+            Action::Delete => {
+                cluster.delete(&api, &preview.environment).await?;
+                step!(preview, "k8s-resources-deletion-requested", "deleting");
+                Ok(Some(self.inner.settings.removal_patience))
+            }
+            Action::Finish => {
+                self.finish_removal(preview).await?;
+                Ok(None)
+            }
+            Action::Fail(failure) => Err(Failure {
+                error: Error::Conflict(failure.why),
+                passing: failure.passing,
+            }),
+        }
+    }
+
+    async fn apply(
+        &self,
+        preview: &Preview,
+        present: Option<&Environment>,
+        api: &Api<Environment>,
+        namespace: &str,
+    ) -> Result<(), Failure> {
+        let cluster = &self.inner.cluster;
+        let project = project(cluster, preview).await?;
+        let wanted = wanted(preview);
+        let wish = Blueprint {
+            preview_id: &preview.id,
+            team: &preview.team,
+            name: &preview.environment,
+            namespace,
+            project: &project,
+            source: &self.source_of(preview).await?,
+            branch: &preview.branch,
+            number: preview.number.try_into().map_err(|e| Failure {
+                error: Error::unavailable("the pull request's number cannot be used", e),
+                passing: false,
+            })?,
+            wanted: &wanted,
+        }
+        .environment(present);
+        if present.is_some_and(|present| !differs(present, &wish)) {
+            return Ok(());
+        }
+        step!(
+            preview,
+            "k8s-cr-creation-started",
+            "created",
+            environment = preview.environment.as_str()
+        );
+        let team = (TEAM, preview.team.as_str());
+        let project = (PROJECT, preview.project.as_str());
+        let of_team = [(NAMESPACE_TYPE, "team"), team];
+        cluster
+            .ensure_namespace(&team_namespace(&preview.team), &of_team)
+            .await?;
+        let of_project = [(NAMESPACE_TYPE, "project"), team, project];
+        cluster.ensure_namespace(namespace, &of_project).await?;
+        let applied = cluster.apply(api, WEB_MANAGER, &wish).await?;
+        if preview.attempt > 1 && preview.status == PreviewStatus::Pending {
+            step!(preview, "retry-started", "retrying");
+        }
+        // What the cluster says of it comes by the watch; what it said of the last try is past.
+        let seen = observe(&applied, &wanted);
+        if preview.message.is_some() && !seen.current {
+            let report = PreviewReport {
+                message: None,
+                ..as_it_is(preview)
+            };
+            self.report(preview, report).await?;
+        }
+        Ok(())
+    }
+
+    /// The name of the project's source that the pull request's repository is.
+    async fn source_of(&self, preview: &Preview) -> Result<String, Failure> {
+        let repository = self.inner.store.repository(&preview.repository_id).await?;
+        repository.map(|it| it.source).ok_or_else(|| Failure {
+            error: Error::Conflict(format!("repository {} is gone", preview.repository)),
+            passing: false,
+        })
+    }
+
+    async fn finish_removal(&self, preview: &Preview) -> Result<(), Failure> {
+        step!(preview, "k8s-resources-deleted", "deleted");
+        if let Some(gone) = self.inner.store.finish_removal(&preview.id).await? {
+            let took = (Utc::now() - preview.updated_at).num_milliseconds();
+            step!(&gone, "deletion-completed", "deleted", took_ms = took);
+            self.changed(&gone);
+        }
+        Ok(())
+    }
+
+    async fn settle_work(
+        &self,
+        work: &Work,
+        holder: &str,
+        outcome: Result<Option<Duration>, Failure>,
+    ) -> Result<(), StoreError> {
+        let (store, settings) = (&self.inner.store, &self.inner.settings);
+        let preview = &work.preview;
+        let failure = match outcome {
+            Ok(again) => {
+                let again_at = again.map(|wait| Utc::now() + wait);
+                return store.finish_work(&preview.id, holder, again_at).await;
+            }
+            Err(failure) => failure,
+        };
+        let why = self.redacted_chain(&failure.error);
+        let removing = preview.status == PreviewStatus::Deleting;
+        let last = !failure.passing && work.tries >= settings.tries;
+        if !last {
+            let wait = settings.wait_after(work.tries);
+            let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            let (tries, error) = (work.tries, why.as_str());
+            step!(
+                preview,
+                "retry-scheduled",
+                "retrying",
+                tries = tries,
+                retry_in_ms = retry_in_ms,
+                error = error
+            );
+            if !removing {
+                let message = format!("{why}; it is tried again");
+                let report = PreviewReport {
+                    message: Some(message),
+                    ..as_it_is(preview)
+                };
+                self.report(preview, report).await?;
+            }
+            return store
+                .fail_work(&preview.id, holder, &why, Utc::now() + wait)
+                .await;
+        }
+        store.give_up_work(&preview.id, holder, &why).await?;
+        if removing {
+            step!(
+                preview,
+                "deletion-failed",
+                "deleting",
+                tries = work.tries,
+                error = why.as_str()
+            );
+            self.inner.live.touch(&preview.id);
+        } else {
+            let report = PreviewReport {
+                status: PreviewStatus::Failed,
+                message: Some(why),
+                ..as_it_is(preview)
+            };
+            self.report(preview, report).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is known of a row now, and tells the news if it is any.
+    pub(crate) async fn report(
+        &self,
+        before: &Preview,
+        report: PreviewReport,
+    ) -> Result<(), StoreError> {
+        let reported = self
+            .inner
+            .store
+            .report_preview(&before.row_id, &report)
+            .await?;
+        let Reported::Changed(after) = reported else {
+            return Ok(());
+        };
+        let message = after.message.as_deref().unwrap_or_default();
+        match (before.status, after.status) {
+            (old, new) if old == new => {}
+            (_, PreviewStatus::Deploying) => {
+                step!(&after, "deployment-started", "deploying");
+            }
+            (_, PreviewStatus::Running) if after.attempt > 1 => {
+                step!(&after, "retry-completed", "running");
+            }
+            (_, PreviewStatus::Running) => {
+                step!(&after, "deployment-completed", "running");
+            }
+            (_, PreviewStatus::Failed) if after.attempt > 1 => {
+                step!(&after, "retry-failed", "failed", message = message);
+            }
+            (_, PreviewStatus::Failed) => {
+                step!(&after, "deployment-failed", "failed", message = message);
+            }
+            _ => {}
+        }
+        self.changed(&after);
+        Ok(())
+    }
+}
+
+/// What the row wants of the cluster.
+pub(crate) fn wanted(preview: &Preview) -> Wanted {
+    Wanted {
+        commit: preview.commit.clone(),
+        attempt: preview.attempt,
+    }
+}
+
+/// A report that changes nothing.
+pub(crate) fn as_it_is(preview: &Preview) -> PreviewReport {
+    PreviewReport {
+        attempt: preview.attempt,
+        status: preview.status,
+        phase: preview.phase,
+        message: preview.message.clone(),
+        url: preview.url.clone(),
+        serving_commit: preview.serving_commit.clone(),
+    }
+}
+
+async fn read(
+    api: &Api<Environment>,
+    namespace: &str,
+    preview: &Preview,
+) -> Result<Option<Environment>, ClusterError> {
+    let name = &preview.environment;
+    api.get_opt(name)
+        .await
+        .map_err(|e| ClusterError::new("read", &format!("Environment {namespace}/{name}"), e))
+}
+
+async fn project(cluster: &Cluster, preview: &Preview) -> Result<Project, Failure> {
+    let namespace = team_namespace(&preview.team);
+    let name = &preview.project;
+    let on = format!("Project {namespace}/{name}");
+    let found = cluster.projects(&namespace).get_opt(name).await;
+    let found = found.map_err(|e| ClusterError::new("read", &on, e))?;
+    found.ok_or_else(|| Failure {
+        error: Error::Conflict(format!("{on} is gone: make it again, and retry")),
+        passing: false,
+    })
+}
