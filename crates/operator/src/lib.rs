@@ -1,1 +1,40 @@
 //! The Kubernetes controllers for Environment and Project.
+//!
+//! An Environment asks for one commit of a Project's repository to run and answer at a URL. The
+//! operator gives it a namespace of its own, finds out how the repository is run, brings it up,
+//! keeps it as it should be, and takes all of it away again. It speaks to the Kubernetes API
+//! alone; what people see of it is written in the Environment's status.
+//!
+//! - [`desired`]: what should be there, as pure functions;
+//! - [`detect`]: how a repository without configuration is run, as a pure function;
+//! - `environment`, `project`: the controllers, which compare and write;
+//! - `cache`: what is there, kept fresh by watches.
+
+mod cache;
+mod context;
+pub mod desired;
+pub mod detect;
+mod environment;
+mod error;
+mod project;
+pub mod repository;
+pub mod settings;
+
+pub use error::Error;
+pub use project::check as check_project;
+pub use settings::{EgressRule, OperatorSettings};
+
+use tokio_util::sync::CancellationToken;
+
+/// Runs both controllers against the cluster behind `client` until `shutdown`, then ends the
+/// passes that have begun. Watches that break are taken up again, for ever.
+///
+/// The custom resource definitions must be installed; where they are not yet, it waits for them.
+pub async fn run(client: kube::Client, settings: OperatorSettings, shutdown: CancellationToken) {
+    tracing::info!(deadline_s = settings.deadline.as_secs(), "operator_started");
+    tokio::join!(
+        environment::run(client.clone(), settings.clone(), shutdown.clone()),
+        project::run(client, settings, shutdown),
+    );
+    tracing::info!("operator_stopped");
+}

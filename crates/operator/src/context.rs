@@ -1,0 +1,67 @@
+//! What passes share: the cluster, the settings, and how long to wait after an error.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::cache::Cluster;
+use crate::settings::OperatorSettings;
+
+/// A pass that takes longer is given up, so that a hanging request blocks nobody else.
+pub(crate) const PASS_LIMIT: Duration = Duration::from_secs(60);
+
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+const CONFLICT_WAIT: Duration = Duration::from_millis(200);
+
+/// What every pass over an Environment has at hand.
+pub(crate) struct Context {
+    pub cluster: Cluster,
+    pub settings: OperatorSettings,
+    pub backoff: Backoff,
+}
+
+/// How often each object's passes have failed in a row.
+#[derive(Default)]
+pub(crate) struct Backoff {
+    failures: Mutex<HashMap<String, u32>>,
+}
+
+impl Backoff {
+    /// How long to wait after one more failure of this object: twice as long each time.
+    pub fn wait_after(&self, object: &str, error: &crate::Error) -> Duration {
+        if error.is_conflict() {
+            return CONFLICT_WAIT;
+        }
+        let mut all = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let failures = all.entry(object.to_owned()).or_default();
+        *failures += 1;
+        backoff(*failures)
+    }
+
+    /// A pass over this object came to its end.
+    pub fn succeeded(&self, object: &str) {
+        self.failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(object);
+    }
+}
+
+fn backoff(failures: u32) -> Duration {
+    FIRST_WAIT
+        .saturating_mul(1 << (failures - 1).min(16))
+        .min(LONGEST_WAIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_limit() {
+        let seconds: Vec<_> = (1..=11).map(|n| backoff(n).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        assert_eq!(backoff(u32::MAX), LONGEST_WAIT);
+    }
+}

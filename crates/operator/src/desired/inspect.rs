@@ -1,0 +1,136 @@
+//! The Job that looks at a repository, and what it found.
+
+use catalyst_crd::labels;
+use k8s_openapi::api::batch::v1::{Job, JobSpec};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Container, EmptyDirVolumeSource, PodSpec, PodTemplateSpec, Volume, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::source::{CODE, CODE_PATH, git_clone, script, scripts_mount, small_container, volumes};
+use super::workload::pod_defaults;
+use super::{Reference, Source, Target, digest, variable};
+use crate::settings::OperatorSettings;
+
+/// The container that reports.
+pub const INSPECT: &str = "inspect";
+/// The ConfigMap that keeps the last report.
+pub const RECORD: &str = "catalyst-inspection";
+/// Tries after the first; Kubernetes doubles the wait between them.
+pub const RETRIES: i32 = 3;
+
+const RECORD_KEY: &str = "key";
+const RECORD_REPORT: &str = "report";
+
+/// What a report is about: it stays good for as long as this stays the same. The newest commit of
+/// a branch is looked up anew on each retry; a commit never changes.
+#[must_use]
+pub fn key(source: &Source, retry: Option<&str>) -> String {
+    let commit = source.commit().map(ToString::to_string);
+    let retry = commit.is_none().then_some(retry).flatten();
+    digest(&(
+        source.repository.url(),
+        commit,
+        &source.branch,
+        source.pull_request,
+        retry,
+    ))
+}
+
+/// The Job's name: what it looks at, and which attempt it belongs to.
+#[must_use]
+pub fn job_name(source: &Source, retry: Option<&str>) -> String {
+    let short = source.commit().map_or("newest", |commit| commit.short());
+    format!("inspect-{short}-{}", digest(&(key(source, retry), retry)))
+}
+
+/// The Job.
+#[must_use]
+pub fn job(
+    target: &Target,
+    source: &Source,
+    retry: Option<&str>,
+    settings: &OperatorSettings,
+) -> Job {
+    let mount = VolumeMount {
+        name: CODE.to_owned(),
+        mount_path: CODE_PATH.to_owned(),
+        ..VolumeMount::default()
+    };
+    let inspect = Container {
+        name: INSPECT.to_owned(),
+        image: Some(settings.git_image.clone()),
+        command: Some(script("inspect.sh")),
+        env: Some(vec![variable("GIT_CLONE_ROOT", CODE_PATH)]),
+        volume_mounts: Some(vec![
+            VolumeMount {
+                read_only: Some(true),
+                ..mount.clone()
+            },
+            scripts_mount(),
+        ]),
+        ..small_container()
+    };
+    let mut all = volumes(source);
+    all.push(Volume {
+        name: CODE.to_owned(),
+        empty_dir: Some(EmptyDirVolumeSource::default()),
+        ..Volume::default()
+    });
+
+    let mut metadata = target.meta(&job_name(source, retry));
+    let annotations = metadata.annotations.get_or_insert_default();
+    annotations.insert(labels::INSPECTION.to_owned(), key(source, retry));
+    let own = metadata.labels.get_or_insert_default();
+    own.insert(labels::JOB_TYPE.to_owned(), "inspect".to_owned());
+    if let Reference::Commit(commit) = &source.reference {
+        own.insert(labels::COMMIT.to_owned(), commit.to_string());
+    }
+    let pod = ObjectMeta {
+        labels: metadata.labels.clone(),
+        annotations: metadata.annotations.clone(),
+        ..ObjectMeta::default()
+    };
+    Job {
+        metadata,
+        spec: Some(JobSpec {
+            backoff_limit: Some(RETRIES),
+            active_deadline_seconds: i64::try_from(settings.deadline.as_secs()).ok(),
+            template: PodTemplateSpec {
+                metadata: Some(pod),
+                spec: Some(PodSpec {
+                    // Each try is a pod of its own, so that every try's log stays.
+                    restart_policy: Some("Never".to_owned()),
+                    init_containers: Some(vec![git_clone(source, &mount, settings)]),
+                    containers: vec![inspect],
+                    volumes: Some(all),
+                    ..pod_defaults(settings)
+                }),
+            },
+            ..JobSpec::default()
+        }),
+        status: None,
+    }
+}
+
+/// ConfigMap `catalyst-inspection`: the report and what it is about, so that neither a restart nor
+/// a cleaned-up Job asks for another look.
+#[must_use]
+pub fn record(target: &Target, key: &str, report: &str) -> ConfigMap {
+    ConfigMap {
+        metadata: target.meta(RECORD),
+        data: Some(
+            [(RECORD_KEY, key), (RECORD_REPORT, report)]
+                .map(|(name, text)| (name.to_owned(), text.to_owned()))
+                .into(),
+        ),
+        ..ConfigMap::default()
+    }
+}
+
+/// The report in a record, if it is about `key`.
+#[must_use]
+pub fn recorded<'a>(record: &'a ConfigMap, key: &str) -> Option<&'a str> {
+    let data = record.data.as_ref()?;
+    (data.get(RECORD_KEY)? == key).then(|| data.get(RECORD_REPORT).map(String::as_str))?
+}

@@ -1,0 +1,89 @@
+//! Who may talk to a preview, and whom it may talk to.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::networking::v1::{
+    IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
+    NetworkPolicyPort, NetworkPolicySpec,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::Target;
+use crate::settings::{EgressRule, OperatorSettings};
+
+/// The label that every namespace carries with its own name.
+const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+
+/// NetworkPolicy `default-policy` for all pods: in from the ingress controller and from the
+/// namespace itself; out to the namespace itself, to DNS and to what the settings open; all else
+/// is closed.
+#[must_use]
+pub fn network_policy(target: &Target, settings: &OperatorSettings) -> NetworkPolicy {
+    let own = NetworkPolicyPeer {
+        pod_selector: Some(LabelSelector::default()),
+        ..NetworkPolicyPeer::default()
+    };
+    let ingress_controller = NetworkPolicyPeer {
+        namespace_selector: Some(labelled(NAMESPACE_NAME, &settings.ingress_namespace)),
+        ..NetworkPolicyPeer::default()
+    };
+    let dns = NetworkPolicyEgressRule {
+        to: Some(vec![NetworkPolicyPeer {
+            namespace_selector: Some(labelled(NAMESPACE_NAME, "kube-system")),
+            pod_selector: Some(labelled("k8s-app", "kube-dns")),
+            ip_block: None,
+        }]),
+        ports: Some(vec![port("UDP", 53), port("TCP", 53)]),
+    };
+    let inside = NetworkPolicyEgressRule {
+        to: Some(vec![own.clone()]),
+        ports: None,
+    };
+    let outside = settings.egress.iter().map(egress);
+    NetworkPolicy {
+        metadata: target.meta("default-policy"),
+        spec: Some(NetworkPolicySpec {
+            pod_selector: Some(LabelSelector::default()),
+            policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
+            ingress: Some(vec![NetworkPolicyIngressRule {
+                from: Some(vec![ingress_controller, own]),
+                ports: None,
+            }]),
+            egress: Some([inside, dns].into_iter().chain(outside).collect()),
+        }),
+    }
+}
+
+fn egress(rule: &EgressRule) -> NetworkPolicyEgressRule {
+    NetworkPolicyEgressRule {
+        to: Some(vec![NetworkPolicyPeer {
+            ip_block: Some(IPBlock {
+                cidr: rule.cidr.clone(),
+                except: (!rule.except.is_empty()).then(|| rule.except.clone()),
+            }),
+            ..NetworkPolicyPeer::default()
+        }]),
+        ports: Some(
+            rule.ports
+                .iter()
+                .map(|&number| port("TCP", number))
+                .collect(),
+        ),
+    }
+}
+
+fn labelled(key: &str, value: &str) -> LabelSelector {
+    LabelSelector {
+        match_labels: Some(BTreeMap::from([(key.to_owned(), value.to_owned())])),
+        match_expressions: None,
+    }
+}
+
+fn port(protocol: &str, number: u16) -> NetworkPolicyPort {
+    NetworkPolicyPort {
+        protocol: Some(protocol.to_owned()),
+        port: Some(IntOrString::Int(i32::from(number))),
+        end_port: None,
+    }
+}

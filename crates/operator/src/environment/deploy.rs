@@ -1,0 +1,255 @@
+//! Brings the workload up, and says how far it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use catalyst_crd::EnvironmentConfig;
+use catalyst_crd::labels;
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{Pod, Secret, Service};
+use kube::api::PostParams;
+use kube::{Api, ResourceExt};
+use rand::distr::{Alphanumeric, SampleString};
+
+use super::pods;
+use super::progress::Step;
+use crate::context::Context;
+use crate::desired::workload::{NAME, Workload, claims, deployment};
+use crate::desired::{Target, routing, services};
+use crate::error::Error;
+
+/// How long pods may be refused, by a quota for example, while old ones make room.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Claims, databases and their Services; then the workload itself, once those are ready.
+pub(super) async fn deploy(
+    context: &Context,
+    target: &Target,
+    config: &EnvironmentConfig,
+    workload: &Workload,
+    now: Timestamp,
+) -> Result<(Step, Option<Timestamp>), Error> {
+    let cluster = &context.cluster;
+    for claim in claims(target, config) {
+        cluster.ensure(&claim).await?;
+    }
+    if let Some(waiting) = managed_services(context, target, config, now).await? {
+        return Ok(waiting);
+    }
+    let wanted = deployment(target, workload, &context.settings);
+    let seen = cluster.caches.deployments.state_filter(|seen| {
+        seen.metadata.namespace.as_deref() == Some(&target.namespace) && seen.name_any() == NAME
+    });
+    let applied = cluster.ensure(&wanted).await?;
+    cluster
+        .ensure(&routing::service(target, workload.port))
+        .await?;
+    if !seen
+        .iter()
+        .any(|seen| version_of_deployment(seen) == Some(&workload.version))
+    {
+        tracing::info!(
+            environment = target.owner(),
+            namespace = target.namespace,
+            commit = workload.commit.as_ref().map(ToString::to_string),
+            runs = workload.words,
+            "deployed"
+        );
+    }
+    Ok(state(
+        &applied,
+        workload,
+        &cluster.caches.pods_in(&target.namespace),
+        now,
+    ))
+}
+
+/// How far the newest version of the workload is. Pure.
+pub(super) fn state(
+    deployment: &Deployment,
+    workload: &Workload,
+    pods: &[Arc<Pod>],
+    now: Timestamp,
+) -> (Step, Option<Timestamp>) {
+    let mut newest: Vec<_> = pods
+        .iter()
+        .filter(|pod| pod.annotations().get(labels::TEMPLATE) == Some(&workload.version))
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+        .collect();
+    newest.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
+    if newest.iter().any(|pod| pods::is_ready(pod)) {
+        let message = workload.commit.as_ref().map_or_else(
+            || workload.words.clone(),
+            |commit| format!("{commit} is up"),
+        );
+        return (Step::done("Deployed", message), None);
+    }
+    if let Some(pod) = newest.last() {
+        return pods::diagnose(pod, &workload.commands, workload.port, now);
+    }
+    let status = deployment.status.clone().unwrap_or_default();
+    let refused = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|c| c.type_ == "ReplicaFailure" && c.status == "True");
+    if let Some(refused) = refused {
+        let why = refused
+            .message
+            .as_deref()
+            .unwrap_or("for a reason that it does not say");
+        let message = format!("the cluster refuses the pod: {why}");
+        let since = refused
+            .last_transition_time
+            .as_ref()
+            .map_or(now, |time| time.0);
+        let until = since
+            .saturating_add(REFUSAL_PATIENCE)
+            .unwrap_or(Timestamp::MAX);
+        return if now >= until {
+            (Step::failed("PodRefused", message), None)
+        } else {
+            (Step::waiting("PodRefused", message), Some(until))
+        };
+    }
+    (
+        Step::waiting("Starting", "the pod is about to be made"),
+        None,
+    )
+}
+
+/// What answers now: the newest version where it is ready, else an older one that still is.
+pub(super) fn serving(pods: &[Arc<Pod>]) -> Option<String> {
+    let mut ready: Vec<_> = pods
+        .iter()
+        .filter(|pod| pod.labels().get("app").is_some_and(|app| app == NAME) && pods::is_ready(pod))
+        .collect();
+    ready.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
+    let newest = ready.last()?;
+    Some(pods::commit(newest).map_or_else(
+        || "serving".to_owned(),
+        |commit| format!("serving {commit}"),
+    ))
+}
+
+fn version_of_deployment(deployment: &Deployment) -> Option<&String> {
+    deployment
+        .spec
+        .as_ref()?
+        .template
+        .metadata
+        .as_ref()?
+        .annotations
+        .as_ref()?
+        .get(labels::TEMPLATE)
+}
+
+/// The services of the configuration. The first one that is not ready, if any is not.
+async fn managed_services(
+    context: &Context,
+    target: &Target,
+    config: &EnvironmentConfig,
+    now: Timestamp,
+) -> Result<Option<(Step, Option<Timestamp>)>, Error> {
+    let cluster = &context.cluster;
+    forget_services(context, target, config).await?;
+    let mut waiting = None;
+    for service in &config.services {
+        if services::needs_credentials(service) {
+            credentials(context, target, service).await?;
+        }
+        if let Some(wanted) = services::service(target, service) {
+            cluster.ensure(&wanted).await?;
+        }
+        let set = cluster
+            .ensure(&services::stateful_set(target, service, &context.settings))
+            .await?;
+        let ready = set
+            .status
+            .as_ref()
+            .and_then(|status| status.ready_replicas)
+            .unwrap_or_default();
+        if ready == 0 && waiting.is_none() {
+            let port = service
+                .container
+                .ports
+                .first()
+                .map_or(0, |port| port.container_port);
+            let pods = cluster.caches.pods_in(&target.namespace);
+            let pod = pods
+                .iter()
+                .find(|pod| pod.labels().get("app") == Some(&service.name));
+            waiting = Some(match pod {
+                Some(pod) => pods::diagnose(pod, &[].into(), port, now),
+                None => (
+                    Step::waiting(
+                        "Starting",
+                        format!("the service {} is being started", service.name),
+                    ),
+                    None,
+                ),
+            });
+        }
+    }
+    Ok(waiting)
+}
+
+/// Makes the credentials once. They are not looked at again: reading a Secret is not needed to
+/// know that it is there.
+async fn credentials(
+    context: &Context,
+    target: &Target,
+    service: &catalyst_crd::config::ManagedService,
+) -> Result<(), Error> {
+    let name = services::secret_name(service);
+    let made = context.cluster.caches.stateful_sets.state_filter(|set| {
+        set.metadata.namespace.as_deref() == Some(&target.namespace)
+            && set.name_any() == service.name
+    });
+    if !made.is_empty() {
+        return Ok(());
+    }
+    let password = Alphanumeric.sample_string(&mut rand::rng(), 32);
+    let secret = services::credentials(target, service, &password);
+    let api: Api<Secret> = Api::namespaced(context.cluster.client.clone(), &target.namespace);
+    match api.create(&PostParams::default(), &secret).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+        Err(error) => Err(Error::api(
+            "create",
+            format!("Secret {}/{name}", target.namespace),
+        )(error)),
+    }
+}
+
+/// Removes services that the configuration no longer has. Their claims stay.
+async fn forget_services(
+    context: &Context,
+    target: &Target,
+    config: &EnvironmentConfig,
+) -> Result<(), Error> {
+    let caches = &context.cluster.caches;
+    let gone =
+        |name: &str| name != NAME && !config.services.iter().any(|service| service.name == name);
+    let here = |namespace: Option<&str>| namespace == Some(target.namespace.as_str());
+    for set in caches
+        .stateful_sets
+        .state_filter(|set| here(set.metadata.namespace.as_deref()) && gone(&set.name_any()))
+    {
+        context
+            .cluster
+            .delete::<StatefulSet>(&target.namespace, &set.name_any())
+            .await?;
+    }
+    for service in caches
+        .services
+        .state_filter(|s| here(s.metadata.namespace.as_deref()) && gone(&s.name_any()))
+    {
+        context
+            .cluster
+            .delete::<Service>(&target.namespace, &service.name_any())
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! The controller of Environments.
+
+mod build;
+mod delete;
+mod deploy;
+mod namespace;
+pub mod pods;
+pub mod progress;
+mod reconcile;
+mod write;
+
+use std::sync::Arc;
+
+use catalyst_crd::{Environment, labels};
+use futures::StreamExt;
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::{Action, Config};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::{Controller, WatchStreamExt, watcher};
+use kube::{Api, Resource, ResourceExt};
+use tokio_util::sync::CancellationToken;
+
+use crate::cache::{Caches, Cluster, made_by_us, watch};
+use crate::context::{Backoff, Context, PASS_LIMIT};
+use crate::error::{Error, chain};
+use crate::settings::OperatorSettings;
+
+/// An Environment, or what is left of one that cannot be read.
+type Guarded = DeserializeGuard<Environment>;
+
+/// Passes at the same time.
+const CONCURRENCY: u16 = 32;
+
+/// Runs until `shutdown`; passes that have begun are ended first.
+pub(crate) async fn run(
+    client: kube::Client,
+    settings: OperatorSettings,
+    shutdown: CancellationToken,
+) {
+    let own = watcher(
+        Api::<Guarded>::all(client.clone()),
+        watcher::Config::default(),
+    );
+    let (reader, writer) = kube::runtime::reflector::store();
+    let own = own
+        .default_backoff()
+        .modify(|object| object.managed_fields_mut().clear())
+        .reflect(writer)
+        .touched_objects()
+        .predicate_filter(what_is_asked_for, kube::runtime::PredicateConfig::default());
+    let controller = Controller::for_stream(own, reader);
+    let environments = controller.store();
+
+    let (projects, project_events) = watch(&client, "");
+    let hierarchy = labels::NAMESPACE_TYPE;
+    let (namespaces, namespace_events) = watch(&client, hierarchy);
+    let mut controller = controller
+        .watches_stream(project_events, move |project| {
+            of_project(&environments, &project)
+        })
+        .watches_stream(namespace_events, |object| owner(&object));
+    macro_rules! owned {
+        ($($field:ident),*) => {{
+            $(
+                let ($field, events) = watch(&client, &made_by_us());
+                controller = controller.watches_stream(events, |object| owner(&object));
+            )*
+            Caches { projects, namespaces, $($field),* }
+        }};
+    }
+    let caches = owned!(
+        quotas,
+        limits,
+        policies,
+        ingresses,
+        services,
+        accounts,
+        config_maps,
+        claims,
+        deployments,
+        stateful_sets,
+        jobs,
+        pods
+    );
+    let context = Arc::new(Context {
+        cluster: Cluster::new(client, caches),
+        settings,
+        backoff: Backoff::default(),
+    });
+    controller
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .graceful_shutdown_on(async move { shutdown.cancelled().await })
+        .run(pass, after_error, context)
+        .for_each(|outcome| async move {
+            if let Err(error) = outcome {
+                // Errors of passes are told of where they happen; these are of the watches.
+                if !matches!(
+                    error,
+                    kube::runtime::controller::Error::ReconcilerFailed(..)
+                        | kube::runtime::controller::Error::ObjectNotFound(_)
+                ) {
+                    tracing::warn!(error = chain(&error), "watch_failed");
+                }
+            }
+        })
+        .await;
+}
+
+/// Changes when a person or the web side asks for something else, not when the operator writes.
+fn what_is_asked_for(environment: &Guarded) -> Option<u64> {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let meta = environment.meta();
+    let mut hasher = DefaultHasher::new();
+    (&meta.uid, meta.generation, &meta.labels, &meta.finalizers).hash(&mut hasher);
+    meta.deletion_timestamp
+        .as_ref()
+        .map(|time| time.0)
+        .hash(&mut hasher);
+    meta.annotations
+        .as_ref()
+        .and_then(|all| all.get(labels::RETRY))
+        .hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+/// The Environment that an object was made for, as it says itself.
+fn owner<K: Resource>(object: &K) -> Option<ObjectRef<Guarded>> {
+    let (namespace, name) = object
+        .meta()
+        .annotations
+        .as_ref()?
+        .get(labels::OWNER)?
+        .split_once('/')?;
+    Some(ObjectRef::new(name).within(namespace))
+}
+
+/// The Environments that refer to a Project.
+fn of_project<P: Resource>(environments: &Store<Guarded>, project: &P) -> Vec<ObjectRef<Guarded>> {
+    let (team, name) = (
+        project.meta().namespace.as_deref(),
+        project.meta().name.as_deref(),
+    );
+    environments
+        .state()
+        .iter()
+        .filter(|environment| {
+            environment
+                .0
+                .as_ref()
+                .is_ok_and(|e| refers_to(e, team, name))
+        })
+        .map(|environment| ObjectRef::from_obj(environment.as_ref()))
+        .collect()
+}
+
+/// Whether an Environment is of the Project with this name in this team's namespace.
+pub(crate) fn refers_to(
+    environment: &Environment,
+    team: Option<&str>,
+    project: Option<&str>,
+) -> bool {
+    let of = environment
+        .labels()
+        .get(labels::TEAM)
+        .map(|team| catalyst_model::names::team_namespace(team));
+    of.as_deref() == team && Some(environment.spec.project_ref.name.as_str()) == project
+}
+
+async fn pass(environment: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
+    let object = ObjectRef::from_obj(environment.as_ref()).to_string();
+    let action = tokio::time::timeout(PASS_LIMIT, async {
+        context.cluster.caches.ready().await?;
+        match &environment.0 {
+            Ok(environment) => reconcile::environment(environment, &context).await,
+            Err(invalid) => reconcile::unreadable(invalid, &context).await,
+        }
+    })
+    .await
+    .unwrap_or(Err(Error::TooLong(PASS_LIMIT)))?;
+    context.backoff.succeeded(&object);
+    Ok(action)
+}
+
+fn after_error(environment: Arc<Guarded>, error: &Error, context: Arc<Context>) -> Action {
+    let object = ObjectRef::from_obj(environment.as_ref()).to_string();
+    let wait = context.backoff.wait_after(&object, error);
+    if !error.is_conflict() {
+        tracing::warn!(
+            environment = %format_args!("{}/{}", environment.namespace().unwrap_or_default(), environment.name_any()),
+            error = chain(error),
+            again_in_ms = wait.as_millis(),
+            "pass_failed"
+        );
+    }
+    Action::requeue(wait)
+}

@@ -1,0 +1,421 @@
+//! One pass over an Environment: what is asked for, what is there, what is next.
+
+use catalyst_crd::conditions::ConditionType;
+use catalyst_crd::project::Template;
+use catalyst_crd::{Environment, EnvironmentSpec, EnvironmentStatus, Project, labels};
+use catalyst_model::names;
+use jiff::Timestamp;
+use kube::core::{DeserializeGuard, error_boundary::InvalidObject};
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, Resource, ResourceExt};
+
+use super::build::build;
+use super::deploy::{deploy, serving};
+use super::progress::{Clock, Progress, Step, status};
+use super::write::Attempt;
+use super::{delete, namespace, write};
+use crate::context::Context;
+use crate::desired::quota::{Allowance, limit_range, resource_quota};
+use crate::desired::workload::Ingredients;
+use crate::desired::{self, Problem, Source, Target, config, digest};
+use crate::error::Error;
+
+/// A pass over an Environment.
+pub(super) async fn environment(
+    environment: &Environment,
+    context: &Context,
+) -> Result<Action, Error> {
+    let client = &context.cluster.client;
+    if environment.metadata.deletion_timestamp.is_some() {
+        return delete::environment(&environment.metadata, environment.status.as_ref(), context)
+            .await;
+    }
+    // Before anything is made, so that whatever is made is also taken away.
+    write::finalizer(client, environment.meta(), true).await?;
+
+    let now = Timestamp::now();
+    let mut story = Story::default();
+    let result = advance(environment, context, now, &mut story).await;
+    let mut progress = story.progress;
+    if let Err(error) = &result {
+        match error.refusal() {
+            Some(why) => refuse(&mut progress, why),
+            // Nothing new is known; what was said before stays.
+            None => return result.map(|()| Action::await_change()),
+        }
+    }
+
+    let attempt = Attempt::of(
+        environment,
+        attempt_key(environment, story.project.as_ref()),
+        now,
+    );
+    let clock = Clock {
+        started: attempt.started,
+        deadline: context.settings.deadline,
+        now,
+    };
+    let before = environment.status.as_ref();
+    let (after, look_again) = status(&progress, before, environment.metadata.generation, clock);
+    write::status(client, environment.meta(), before, &after).await?;
+    let retry = retry_of(environment);
+    write::annotations(client, environment, &attempt, story.runs.as_deref(), retry).await?;
+    tell(environment, &after, &attempt);
+    result.map(|()| again_at(look_again))
+}
+
+/// A pass over an Environment that cannot be read: it is told why, and can still be deleted.
+pub(super) async fn unreadable(
+    invalid: &InvalidObject,
+    context: &Context,
+) -> Result<Action, Error> {
+    let meta = &invalid.metadata;
+    if meta.deletion_timestamp.is_some() {
+        return delete::environment(meta, None, context).await;
+    }
+    let progress = Progress {
+        namespace: Step::failed(
+            "Unreadable",
+            format!("this Environment cannot be read: {}", invalid.error),
+        ),
+        ..Progress::default()
+    };
+    let now = Timestamp::now();
+    let clock = Clock {
+        started: now,
+        deadline: context.settings.deadline,
+        now,
+    };
+    let (status, _) = status(&progress, None, meta.generation, clock);
+    write::status(&context.cluster.client, meta, None, &status).await?;
+    Ok(Action::await_change())
+}
+
+/// When to look again without a change.
+pub(super) fn again_at(when: Option<Timestamp>) -> Action {
+    match when {
+        Some(when) => {
+            let wait = when.duration_since(Timestamp::now());
+            // A little later, so that the moment has come.
+            let wait = std::time::Duration::try_from(wait).unwrap_or_default();
+            Action::requeue(wait + std::time::Duration::from_millis(50))
+        }
+        None => Action::await_change(),
+    }
+}
+
+/// What a pass learns.
+#[derive(Default)]
+struct Story {
+    progress: Progress,
+    project: Option<Project>,
+    runs: Option<String>,
+}
+
+async fn advance(
+    environment: &Environment,
+    context: &Context,
+    now: Timestamp,
+    story: &mut Story,
+) -> Result<(), Error> {
+    let (cluster, settings) = (&context.cluster, &context.settings);
+    let progress = &mut story.progress;
+    let home = environment.namespace().unwrap_or_default();
+    let home_labels = cluster
+        .caches
+        .namespaces
+        .get(&ObjectRef::new(&home))
+        .map(|namespace| namespace.labels().clone());
+    let target = match Target::of(environment, &home_labels.unwrap_or_default(), settings) {
+        Ok(target) => target,
+        Err(problem) => {
+            progress.namespace = problem.into();
+            return Ok(());
+        }
+    };
+    progress.url = Some(target.url.clone());
+    let pods = cluster.caches.pods_in(&target.namespace);
+    progress.serving = serving(&pods);
+
+    let wanted = match wanted(environment, &target, context).await? {
+        Ok(wanted) => wanted,
+        Err(problem) => {
+            // What runs goes on running.
+            let seen = cluster
+                .caches
+                .namespaces
+                .get(&ObjectRef::new(&target.namespace));
+            if seen.is_some_and(|seen| desired::namespace::is_owned_by(&seen, &target.owner())) {
+                progress.namespace = namespace::in_place(&target);
+            }
+            progress.build = problem.into();
+            return Ok(());
+        }
+    };
+    story.project = Some(wanted.project.clone());
+
+    progress.namespace = namespace::ensure(context, &target, Some(&wanted.source)).await?;
+    if !matches!(progress.namespace, Step::Done(_)) {
+        if matches!(&progress.namespace, Step::Failed(_)) {
+            // A foreign namespace is not watched; it may go some day.
+            progress.look_again = now.saturating_add(std::time::Duration::from_secs(60)).ok();
+        }
+        return Ok(());
+    }
+    cluster
+        .ensure(&resource_quota(&target, wanted.allowance))
+        .await?;
+    cluster
+        .ensure(&limit_range(&target, wanted.allowance))
+        .await?;
+    cluster
+        .ensure(&desired::policy::network_policy(&target, settings))
+        .await?;
+    cluster
+        .ensure(&desired::namespace::service_account(&target))
+        .await?;
+    cluster.ensure(&desired::source::scripts(&target)).await?;
+    cluster
+        .ensure(&desired::routing::ingress(&target, settings))
+        .await?;
+
+    let retry = retry_of(environment);
+    let ingredients = Ingredients {
+        target: &target,
+        settings,
+        config: &wanted.config,
+        retry,
+    };
+    let workload = match wanted.mode {
+        Mode::Production => {
+            progress.build = Step::done("Configured", "an image is run as it is");
+            ingredients.production(wanted.source.commit(), wanted.source.pull_request)
+        }
+        Mode::Development => {
+            let build = build(context, &target, &wanted.source, &wanted.config, retry, now).await?;
+            progress.build = build.step;
+            progress.look_again = build.look_again;
+            let Some((source, plan)) = build.known else {
+                return Ok(());
+            };
+            let extra = desired::services::variables(&wanted.config.services);
+            ingredients.development(&source, plan.as_ref(), extra)
+        }
+    };
+    let workload = match workload {
+        Ok(workload) => workload,
+        Err(problem) => {
+            progress.build = problem.into();
+            return Ok(());
+        }
+    };
+    story.runs = Some(workload.words.clone());
+    (progress.deployment, progress.look_again) =
+        deploy(context, &target, &wanted.config, &workload, now).await?;
+    Ok(())
+}
+
+/// What an Environment and its Project ask for together.
+struct Wanted {
+    project: Project,
+    source: Source,
+    config: catalyst_crd::EnvironmentConfig,
+    allowance: Allowance,
+    mode: Mode,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Development,
+    Production,
+}
+
+async fn wanted(
+    environment: &Environment,
+    target: &Target,
+    context: &Context,
+) -> Result<Result<Wanted, Problem>, Error> {
+    let project = match project(environment, target, context).await? {
+        Ok(project) => project,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    Ok(ask(environment, project, &context.settings))
+}
+
+fn ask(
+    environment: &Environment,
+    project: Project,
+    settings: &crate::OperatorSettings,
+) -> Result<Wanted, Problem> {
+    let spec = &environment.spec;
+    let template = project.spec.templates.get(&spec.kind);
+    let mode = mode(spec, template)?;
+    let config = config::merge(
+        template.and_then(|template| template.config.as_ref()),
+        spec.config.as_ref(),
+    );
+    desired::validate::validate(&config)?;
+    let quota = project
+        .spec
+        .resources
+        .as_ref()
+        .and_then(|resources| resources.default_quota.as_ref());
+    let allowance = Allowance::of(quota)?;
+    let source = Source::of(environment, &project, settings)?;
+    Ok(Wanted {
+        source,
+        config,
+        allowance,
+        mode,
+        project,
+    })
+}
+
+/// How an Environment is run: as it says, else by its template, else by its type.
+fn mode(spec: &EnvironmentSpec, template: Option<&Template>) -> Result<Mode, Problem> {
+    let said = spec
+        .deployment_mode
+        .as_deref()
+        .filter(|mode| !mode.is_empty());
+    let mode = match (said, template.map(|template| template.kind.as_str())) {
+        (Some(said), _) => said,
+        (None, Some("" | "managed") | None) => match spec.kind.as_str() {
+            "development" => "development",
+            "deployment" | "staging" | "production" => "production",
+            _ => "workspace",
+        },
+        (None, Some(kind)) => kind,
+    };
+    match mode {
+        "development" => Ok(Mode::Development),
+        "production" => Ok(Mode::Production),
+        other => Err(Problem::new(
+            "ModeNotSupported",
+            format!(
+                "this version cannot run Environments in the mode {other:?}; use development or production \
+                 (spec.deploymentMode, or a template of type managed)"
+            ),
+        )),
+    }
+}
+
+async fn project(
+    environment: &Environment,
+    target: &Target,
+    context: &Context,
+) -> Result<Result<Project, Problem>, Error> {
+    let name = &environment.spec.project_ref.name;
+    let team = names::team_namespace(&target.team);
+    let seen = context
+        .cluster
+        .caches
+        .projects
+        .get(&ObjectRef::new(name).within(&team));
+    let found = match seen {
+        Some(seen) => Some((*seen).clone()),
+        // It may be newer than the cache.
+        None if name.is_empty() => None,
+        None => {
+            let api: Api<DeserializeGuard<Project>> =
+                Api::namespaced(context.cluster.client.clone(), &team);
+            api.get_opt(name)
+                .await
+                .map_err(Error::api("get", format!("Project {team}/{name}")))?
+        }
+    };
+    Ok(match found.map(|guarded| guarded.0) {
+        Some(Ok(project)) => Ok(project),
+        Some(Err(invalid)) => Err(Problem::new(
+            "ProjectUnreadable",
+            format!("the Project {name} cannot be read: {}", invalid.error),
+        )),
+        None => Err(Problem::new(
+            "ProjectNotFound",
+            format!("there is no Project {name} in namespace {team}"),
+        )),
+    })
+}
+
+fn retry_of(environment: &Environment) -> Option<&str> {
+    environment
+        .annotations()
+        .get(labels::RETRY)
+        .map(String::as_str)
+}
+
+/// Changes with what is asked for, so that each push, edit and retry gets its own deadline.
+fn attempt_key(environment: &Environment, project: Option<&Project>) -> String {
+    digest(&(
+        &environment.spec,
+        project.map(|project| &project.spec),
+        retry_of(environment),
+    ))
+}
+
+/// The API server refuses an object: that is the fault of whichever step is under way.
+fn refuse(progress: &mut Progress, why: String) {
+    let steps = [
+        &mut progress.namespace,
+        &mut progress.build,
+        &mut progress.deployment,
+    ];
+    let mut open = steps
+        .into_iter()
+        .filter(|step| !matches!(step, Step::Done(_)));
+    if let Some(step) = open.next() {
+        *step = Step::failed("Refused", why);
+    }
+}
+
+/// One line in the log for each step that is reached.
+fn tell(environment: &Environment, after: &EnvironmentStatus, attempt: &Attempt) {
+    let before = environment.status.as_ref();
+    let is = |status: Option<&EnvironmentStatus>, kind| {
+        status
+            .and_then(|status| status.condition(kind))
+            .map(|c| (c.status.clone(), c.observed_generation, c.reason.clone()))
+    };
+    let reached = |kind: ConditionType| {
+        let (old, new) = (is(before, kind), is(Some(after), kind));
+        old != new && new.is_some_and(|(status, ..)| status == "True")
+    };
+    let name = format!(
+        "{}/{}",
+        environment.namespace().unwrap_or_default(),
+        environment.name_any()
+    );
+    let commit = environment
+        .spec
+        .sources
+        .first()
+        .map(|source| source.commit_sha.as_str());
+    let duration_ms = delete::since(attempt.started);
+    let id = environment.annotations().get(labels::ENVIRONMENT_ID);
+    if reached(ConditionType::NamespaceReady) {
+        tracing::info!(environment = name, id, duration_ms, "namespace_ready");
+    }
+    if reached(ConditionType::Ready) {
+        tracing::info!(
+            environment = name,
+            id,
+            commit,
+            duration_ms,
+            url = after.url,
+            "ready"
+        );
+    }
+    let failed = |status: Option<&EnvironmentStatus>| {
+        let ready = status
+            .filter(|status| status.phase.as_deref() == Some("Failed"))?
+            .condition(ConditionType::Ready)?;
+        Some((ready.reason.clone(), ready.observed_generation))
+    };
+    let now = failed(Some(after));
+    if now.is_some() && now != failed(before) {
+        let why = after
+            .condition(ConditionType::Ready)
+            .map(|c| c.message.as_str());
+        tracing::warn!(environment = name, id, commit, duration_ms, why, "failed");
+    }
+}

@@ -1,0 +1,83 @@
+#!/bin/sh
+# Checks out exactly one commit into $GIT_CLONE_ROOT/$GIT_CLONE_DEST, and says which.
+#
+#   GIT_REPO_URL        where from; GIT_ALLOW_PROTOCOL names the only protocols that may be used
+#   GIT_COMMIT          40 hexadecimal digits, or empty: the newest commit of the branch
+#   GIT_BRANCH          the branch
+#   GIT_PULL_REQUEST    the pull request's number, or empty
+#
+# Everything arrives in the environment and is used quoted: no value is ever read as shell, as an
+# option or as a refspec of its own making.
+set -eu
+# The volume belongs to this pod alone, and its other containers may run as any user.
+umask 0
+
+stop() {
+    printf '%s\n' "$1" >&2
+    exit 1
+}
+
+dir=$GIT_CLONE_ROOT/${GIT_CLONE_DEST:-.}
+mkdir -p -- "$dir"
+cd -- "$dir"
+
+# No configuration but this one: neither the image's, nor the user's, nor what an earlier commit's
+# code left in a volume that outlives its pod. The file is read by the other end of a file:// URL
+# too, which the environment's GIT_CONFIG_COUNT is not.
+config=$(mktemp)
+trap 'rm -f -- "$config"' EXIT
+export GIT_CONFIG_GLOBAL="$config" GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0
+cat > "$config" <<'CONFIG'
+[safe]
+	directory = *
+[core]
+	hooksPath = /dev/null
+[init]
+	defaultBranch = main
+[http]
+	lowSpeedLimit = 1000
+	lowSpeedTime = 60
+[submodule]
+	recurse = false
+[advice]
+	detachedHead = false
+CONFIG
+rm -rf -- .git/config .git/hooks .git/index.lock .git/shallow.lock .git/HEAD.lock
+git init --quiet --template=
+
+fetch() {
+    git fetch --quiet --force --no-tags --no-recurse-submodules "$@"
+}
+has() {
+    git cat-file -e "$1^{commit}" 2>/dev/null
+}
+
+branch=${GIT_BRANCH:-main}
+git check-ref-format "refs/heads/$branch" || stop "\"$branch\" is not a branch name"
+
+commit=${GIT_COMMIT:-}
+if [ -z "$commit" ]; then
+    printf 'Fetching branch %s\n' "$branch"
+    fetch --depth 1 -- "$GIT_REPO_URL" "refs/heads/$branch" \
+        || stop "branch $branch cannot be fetched from $GIT_REPO_URL"
+    commit=$(git rev-parse --verify --quiet 'FETCH_HEAD^{commit}')
+else
+    case $commit in
+        *[!0-9a-f]*) stop "\"$commit\" is not a commit id" ;;
+    esac
+    printf 'Fetching commit %s\n' "$commit"
+    has "$commit" || fetch --depth 1 -- "$GIT_REPO_URL" "$commit" || :
+    if ! has "$commit" && [ -n "${GIT_PULL_REQUEST:-}" ]; then
+        printf 'Not served by itself; fetching pull request %s\n' "$GIT_PULL_REQUEST"
+        fetch -- "$GIT_REPO_URL" "refs/pull/$GIT_PULL_REQUEST/head" || :
+    fi
+    if ! has "$commit"; then
+        printf 'Fetching branch %s\n' "$branch"
+        fetch -- "$GIT_REPO_URL" "refs/heads/$branch" || :
+    fi
+    has "$commit" || stop "commit $commit cannot be fetched from $GIT_REPO_URL"
+fi
+
+git checkout --quiet --force --detach "$commit" --
+[ "$(git rev-parse HEAD)" = "$commit" ] || stop "HEAD is not at $commit after the checkout"
+printf 'Checked out %s\n' "$commit"
