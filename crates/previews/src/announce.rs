@@ -15,14 +15,14 @@ use catalyst_github::comment::{CommentState, PastDeployment, PreviewComment, ren
 use catalyst_github::{GitHub, Retry};
 use catalyst_model::ids::{CommitSha, PullRequestNumber};
 use catalyst_model::state::PreviewStatus;
-use catalyst_model::views::DeploymentView;
-use catalyst_store::Preview;
-use chrono::{DateTime, Utc};
+use catalyst_model::views::{DeploymentView, PreviewFilter};
+use catalyst_store::{Preview, Scope};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::Previews;
-use crate::error::{Error, chain};
+use crate::error::Error;
 use pace::Pace;
 
 /// How many pull requests are announced at the same time.
@@ -33,6 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often an announcement is tried before it rests until the preview's next change.
 const TRIES: u32 = 10;
+
+/// For how long a last comment is still made up for.
+const OWED: TimeDelta = TimeDelta::hours(1);
 
 /// What was announced of a preview by this process.
 #[derive(Debug, Default)]
@@ -61,9 +64,10 @@ impl Announced {
         previews.insert(id.to_owned(), last);
     }
 
-    fn forget(&self, id: &str) {
+    /// Forgets all but these.
+    fn keep(&self, ids: &[&str]) {
         let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
-        previews.remove(id);
+        previews.retain(|id, _| ids.contains(&id.as_str()));
     }
 
     /// What went wrong with the newest announcement that failed, until one succeeds.
@@ -98,6 +102,37 @@ impl Previews {
         }
     }
 
+    /// Has everything announced that is present or was removed lately, where this process has not
+    /// done so: what an earlier one owed is made up for.
+    pub(crate) async fn announce_all(&self, present: &[Preview]) -> Result<(), Error> {
+        if self.inner.github.is_none() {
+            return Ok(());
+        }
+        let filter = PreviewFilter {
+            removed: true,
+            limit: 500,
+            ..PreviewFilter::default()
+        };
+        let removed = self
+            .inner
+            .store
+            .list_previews(Scope::All, &filter)
+            .await?
+            .previews;
+        let lately = Utc::now() - OWED;
+        let removed = removed.iter().filter(|it| it.deleted_at > Some(lately));
+        let ids: Vec<&str> = present
+            .iter()
+            .map(|it| it.id.as_str())
+            .chain(removed.map(|it| it.id.as_str()))
+            .collect();
+        self.inner.announced.keep(&ids);
+        for id in ids {
+            self.announce_soon(id);
+        }
+        Ok(())
+    }
+
     async fn announce_each(&self, github: &GitHub) {
         loop {
             let working = self.inner.announcements.next().await;
@@ -123,7 +158,11 @@ impl Previews {
                 Err(_) => self.announcement_failed(id, &Failure::slow()),
             }
             if let Err(e) = self.inner.store.release_lease(&lease, process).await {
-                tracing::warn!(preview = id, error = %chain(&e), "a lease ends by itself");
+                tracing::warn!(
+                    preview = id,
+                    error = self.redacted_chain(&e),
+                    "a lease ends by itself"
+                );
             }
         }
     }
@@ -169,11 +208,7 @@ impl Previews {
             last.comment = Some(body.as_str().to_owned());
         }
         last.failures = 0;
-        if preview.deleted_at.is_some() {
-            self.inner.announced.forget(id);
-        } else {
-            self.inner.announced.set(id, last);
-        }
+        self.inner.announced.set(id, last);
         self.inner.announced.set_trouble(None);
         Ok(())
     }

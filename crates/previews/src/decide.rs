@@ -265,7 +265,13 @@ pub fn decide(
 
 /// Whether what is known is newer than what the event says. GitHub's times are whole seconds, so
 /// that equal ones tell nothing, except that a closed pull request opens by `reopened` only.
-fn overtaken(action: &PullRequestAction, event: &Facts, known: &Known) -> Option<String> {
+///
+/// What is overtaken must not be written down either.
+pub(crate) fn overtaken(
+    action: &PullRequestAction,
+    event: &Facts,
+    known: &Known,
+) -> Option<String> {
     let older = event.updated_at < known.updated_at;
     let undoes_a_close = event.updated_at == known.updated_at
         && known.closed

@@ -9,27 +9,24 @@ mod handle;
 mod look;
 mod receive;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use catalyst_store::Delivery;
 use chrono::Utc;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 pub(crate) use facts::told;
 pub(crate) use handle::known;
 pub use receive::{IncomingDelivery, Receipt};
 
 use crate::Previews;
-use crate::error::{Error, chain};
+use crate::crew::Crew;
+use crate::error::Error;
 
 /// How often to look for deliveries that became due without anybody saying so: a wait is over, or
 /// another process received them.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// How long deliveries in hand may take to be finished when the process ends.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// How long GitHub may take to say how a pull request stands; then the event has to do.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -40,40 +37,28 @@ const CRASHES: u32 = 5;
 impl Previews {
     /// Works deliveries off until `stop`, then finishes those in hand.
     pub(crate) async fn work_inbox(&self, stop: CancellationToken) {
-        let claims = AtomicU64::new(0);
-        let mut tasks = JoinSet::new();
-        let mut held: Vec<(tokio::task::Id, String)> = Vec::new();
+        let mut crew = Crew::default();
         while !stop.is_cancelled() {
-            if tasks.len() < self.inner.settings.workers {
-                let n = claims.fetch_add(1, Ordering::Relaxed);
-                let holder = format!("{}/{n}", self.inner.process);
-                match self.claim(&holder).await {
-                    Some(delivery) => {
-                        let task = self.clone().work_off(delivery, holder.clone());
-                        held.push((tasks.spawn(task).id(), holder));
-                        continue;
-                    }
-                    None => {}
+            if crew.len() < self.inner.settings.workers {
+                let holder = Uuid::new_v4().to_string();
+                if let Some(delivery) = self.claim(&holder).await {
+                    crew.start(holder.clone(), self.clone().work_off(delivery, holder));
+                    continue;
                 }
             }
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.inner.delivered.notified() => {}
-                Some(ended) = tasks.join_next_with_id() => forget(&mut held, ended),
+                () = crew.one_ended() => {}
                 () = tokio::time::sleep(LOOK) => {}
             }
         }
-        let drained = tokio::time::timeout(DRAIN, async {
-            while let Some(ended) = tasks.join_next_with_id().await {
-                forget(&mut held, ended);
-            }
-        });
-        if drained.await.is_err() {
-            tasks.shutdown().await;
-        }
-        for (_, holder) in held {
+        for holder in crew.drain().await {
             if let Err(e) = self.inner.store.release_deliveries(&holder).await {
-                tracing::warn!(error = %chain(&e), "a delivery waits for its lease to end");
+                tracing::warn!(
+                    error = self.redacted_chain(&e),
+                    "a delivery waits for its lease to end"
+                );
             }
         }
     }
@@ -83,7 +68,10 @@ impl Previews {
         match self.inner.store.claim_delivery(holder, lease).await {
             Ok(delivery) => delivery,
             Err(e) => {
-                tracing::warn!(error = %chain(&e), "the inbox cannot be read; it is tried again");
+                tracing::warn!(
+                    error = self.redacted_chain(&e),
+                    "the inbox cannot be read; it is tried again"
+                );
                 None
             }
         }
@@ -104,7 +92,11 @@ impl Previews {
         };
         if let Err(e) = worked {
             // The claim ends by itself, and the delivery is worked off again: that is harmless.
-            tracing::warn!(delivery = delivery.id, error = %chain(&e), "what became of a delivery could not be written down");
+            tracing::warn!(
+                delivery = delivery.id,
+                error = self.redacted_chain(&e),
+                "what became of a delivery could not be written down"
+            );
         }
     }
 
@@ -117,7 +109,11 @@ impl Previews {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(e) => {
-                    tracing::warn!(delivery = id, error = %chain(&e), "a claim could not be renewed")
+                    tracing::warn!(
+                        delivery = id,
+                        error = self.redacted_chain(&e),
+                        "a claim could not be renewed"
+                    )
                 }
             }
         }
@@ -170,15 +166,5 @@ impl Previews {
         );
         let next = Utc::now() + wait;
         store.fail_delivery(&delivery.id, holder, &text, next).await
-    }
-}
-
-type Ended = Result<(tokio::task::Id, ()), tokio::task::JoinError>;
-
-fn forget(held: &mut Vec<(tokio::task::Id, String)>, ended: Ended) {
-    match ended {
-        Ok((id, ())) => held.retain(|(task, _)| *task != id),
-        // Its claim is released at the end, or ends by itself before.
-        Err(e) => tracing::error!(error = %e, "a delivery ended its worker"),
     }
 }

@@ -22,6 +22,7 @@ mod steps;
 mod act;
 mod actor;
 mod announce;
+mod crew;
 pub mod decide;
 mod desired;
 mod error;

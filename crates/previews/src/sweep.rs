@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Previews;
 use crate::decide::{Decision, Facts, Rules, Source, decide};
-use crate::error::{Error, chain};
+use crate::error::Error;
 use crate::inbox::{known, told};
 use catalyst_github::GitHub;
 use catalyst_github::event::PullRequestAction;
@@ -75,7 +75,10 @@ impl Previews {
             );
         }
         if let Err(e) = store.release_lease(LEASE, process).await {
-            tracing::warn!(error = %chain(&e), "the sweep's lease ends by itself");
+            tracing::warn!(
+                error = self.redacted_chain(&e),
+                "the sweep's lease ends by itself"
+            );
         }
         swept.is_ok()
     }
@@ -153,11 +156,10 @@ impl Previews {
                 }
             }
             seen_to += usize::from(self.take_up_approval(preview).await?);
-            // What the watch told and could not be written down is told again, and what GitHub
-            // was not told is.
+            // What the watch told and could not be written down is told again.
             self.inner.news.add(&preview.id);
-            self.announce_soon(&preview.id);
         }
+        self.announce_all(&previews).await?;
         Ok(seen_to)
     }
 

@@ -16,7 +16,7 @@ use kube::runtime::watcher;
 use tokio_util::sync::CancellationToken;
 
 use crate::Previews;
-use crate::error::{Error, chain};
+use crate::error::Error;
 use crate::mirror::{Writers, object};
 use crate::observe::{Observation, asks_for, observe, preview_id};
 use crate::work::{as_it_is, wanted};
@@ -59,7 +59,10 @@ impl Previews {
             let event = match event {
                 Ok(event) => event,
                 Err(e) => {
-                    tracing::warn!(error = %chain(&e), "the watch is taken up again");
+                    tracing::warn!(
+                        error = self.redacted_chain(&e),
+                        "the watch is taken up again"
+                    );
                     continue;
                 }
             };
@@ -81,7 +84,10 @@ impl Previews {
         match self.inner.store.present_previews().await {
             Ok(all) => all.iter().for_each(|it| self.inner.news.add(&it.id)),
             // The sweep does the same before long.
-            Err(e) => tracing::warn!(error = %chain(&e), "the previews could not be listed"),
+            Err(e) => tracing::warn!(
+                error = self.redacted_chain(&e),
+                "the previews could not be listed"
+            ),
         }
     }
 
@@ -91,7 +97,11 @@ impl Previews {
             let working = self.inner.news.next().await;
             if let Err(e) = self.observe_preview(working.key()).await {
                 let wait = self.inner.settings.first_wait;
-                tracing::warn!(preview = working.key(), error = %chain(&e), "news could not be written down; it is tried again");
+                tracing::warn!(
+                    preview = working.key(),
+                    error = self.redacted_chain(&e),
+                    "news could not be written down; it is tried again"
+                );
                 self.inner.news.add_after(working.key(), wait);
             }
         }
@@ -190,7 +200,10 @@ impl Previews {
             let event = match event {
                 Ok(event) => event,
                 Err(e) => {
-                    tracing::warn!(error = %chain(&e), "the watch is taken up again");
+                    tracing::warn!(
+                        error = self.redacted_chain(&e),
+                        "the watch is taken up again"
+                    );
                     continue;
                 }
             };
@@ -214,7 +227,10 @@ impl Previews {
                     self.inner.projects.add(&format!("{}/{}", it.team, it.name));
                 }
             }
-            Err(e) => tracing::warn!(error = %chain(&e), "the projects could not be listed"),
+            Err(e) => tracing::warn!(
+                error = self.redacted_chain(&e),
+                "the projects could not be listed"
+            ),
         }
     }
 
@@ -230,7 +246,11 @@ impl Previews {
             };
             if let Err(e) = self.take_project_over(team, name, &generations).await {
                 let wait = self.inner.settings.first_wait;
-                tracing::warn!(project = key, error = %chain(&e), "a project could not be taken over; it is tried again");
+                tracing::warn!(
+                    project = key,
+                    error = self.redacted_chain(&e),
+                    "a project could not be taken over; it is tried again"
+                );
                 self.inner.projects.add_after(key, wait);
             }
         }

@@ -16,18 +16,21 @@ use catalyst_model::state::PreviewStatus;
 use catalyst_store::{Preview, PreviewReport, Reported, StoreError, Work};
 use chrono::Utc;
 use kube::Api;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::Previews;
+use crate::crew::Crew;
 use crate::desired::{Blueprint, differs};
-use crate::error::{Error, chain};
+use crate::error::Error;
 use crate::observe::{Wanted, observe};
 use plan::{Action, plan};
 
 /// How often to look for work that became due without anybody saying so.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How long the few calls of one piece of work may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A try that failed, and whether it counts towards giving up.
 struct Failure {
@@ -58,46 +61,54 @@ impl From<ClusterError> for Failure {
 impl Previews {
     /// Works until `stop`, then ends what is in hand.
     pub(crate) async fn work(&self, stop: CancellationToken) {
-        let mut tasks = JoinSet::new();
+        let mut crew = Crew::default();
         while !stop.is_cancelled() {
-            if tasks.len() < self.inner.settings.workers {
+            if crew.len() < self.inner.settings.workers {
                 let holder = Uuid::new_v4().to_string();
                 let lease = self.inner.settings.lease;
                 match self.inner.store.claim_work(&holder, lease).await {
                     Ok(Some(work)) => {
-                        tasks.spawn(self.clone().do_work(work, holder));
+                        crew.start(holder.clone(), self.clone().do_work(work, holder));
                         continue;
                     }
                     Ok(None) => {}
                     Err(e) => {
-                        tracing::warn!(error = %chain(&e), "work cannot be claimed; it is tried again");
+                        tracing::warn!(
+                            error = self.redacted_chain(&e),
+                            "work cannot be claimed; it is tried again"
+                        );
                     }
                 }
             }
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.inner.work_due.notified() => {}
-                Some(ended) = tasks.join_next() => {
-                    if let Err(e) = ended {
-                        // The claim ends by itself, and the work is claimed anew.
-                        tracing::error!(error = %e, "a piece of work ended its worker");
-                    }
-                }
+                () = crew.one_ended() => {}
                 () = tokio::time::sleep(LOOK) => {}
             }
         }
-        // Each piece is a few calls with time limits of their own.
-        while tasks.join_next().await.is_some() {}
+        for holder in crew.drain().await {
+            if let Err(e) = self.inner.store.release_work(&holder).await {
+                tracing::warn!(
+                    error = self.redacted_chain(&e),
+                    "work waits for its lease to end"
+                );
+            }
+        }
     }
 
     async fn do_work(self, work: Work, holder: String) {
         let id = work.preview.id.clone();
         let settled = tokio::select! {
-            outcome = self.bring_in_step(&work.preview) => self.settle_work(&work, &holder, outcome).await,
+            outcome = self.bring_in_time(&work.preview) => self.settle_work(&work, &holder, outcome).await,
             () = self.keep_work(&id, &holder) => return,
         };
         if let Err(e) = settled {
-            tracing::warn!(preview = id, error = %chain(&e), "what became of a piece of work could not be written down");
+            tracing::warn!(
+                preview = id,
+                error = self.redacted_chain(&e),
+                "what became of a piece of work could not be written down"
+            );
         }
     }
 
@@ -109,10 +120,23 @@ impl Previews {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(e) => {
-                    tracing::warn!(preview = id, error = %chain(&e), "a claim could not be renewed");
+                    tracing::warn!(
+                        preview = id,
+                        error = self.redacted_chain(&e),
+                        "a claim could not be renewed"
+                    );
                 }
             }
         }
+    }
+
+    async fn bring_in_time(&self, preview: &Preview) -> Result<Option<Duration>, Failure> {
+        let doing = tokio::time::timeout(PATIENCE, self.bring_in_step(preview));
+        doing.await.unwrap_or_else(|_| {
+            let on = format!("Environment of {}", preview.namespace);
+            let attempted = "bring in step the";
+            Err(ClusterError::TimedOut { attempted, on }.into())
+        })
     }
 
     /// Does the next thing; returns when to look again, if nothing else leads to a look.

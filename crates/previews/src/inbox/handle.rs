@@ -4,6 +4,7 @@ use catalyst_github::Event;
 use catalyst_github::event::{PullRequestAction, PullRequestEvent};
 use catalyst_model::ids::PullRequestNumber;
 use catalyst_model::names::{environment_namespace, preview_environment_name};
+use catalyst_model::state::PreviewStatus;
 use catalyst_store::{
     Delivery, NewPullRequest, Preview, PreviewRequest, PullRequest, PullRequestState, Repository,
     Requested,
@@ -13,7 +14,7 @@ use chrono::{DateTime, Utc};
 use super::facts::told;
 use super::look::{LOOK, Look};
 use crate::Previews;
-use crate::decide::{Decision, Facts, Known, KnownPreview, Rules, Source, decide, note};
+use crate::decide::{Decision, Facts, Known, KnownPreview, Rules, Source, decide, note, overtaken};
 use crate::error::{Error, chain};
 
 /// What there is to know about a pull request before it is decided what to do about it.
@@ -87,10 +88,14 @@ impl Previews {
                 &rules,
             )
         };
-        let decision = decide(&event, Source::Event);
-        if matches!(&decision, Decision::Skip(_) if self.is_older(&event, known.as_ref())) {
-            return Ok(decision);
+        let facts = Facts::from(&event);
+        if let Some(why) = known
+            .as_ref()
+            .and_then(|known| overtaken(case.action, &facts, known))
+        {
+            return Ok(Decision::Skip(why));
         }
+        let decision = decide(&event, Source::Event);
         let acts = !matches!(decision, Decision::Skip(_) | Decision::Noted(_));
         let current = match acts {
             true => self.current(case).await,
@@ -192,8 +197,9 @@ impl Previews {
             environment,
             blocked: blocked.map(str::to_owned),
             url: present
+                .as_ref()
                 .filter(|it| it.deleted_at.is_none())
-                .and_then(|it| it.url),
+                .and_then(|it| it.url.clone()),
             requested_at: case.requested_at,
         };
         let requested = self.inner.store.request_preview(&request).await?;
@@ -201,7 +207,17 @@ impl Previews {
         match requested.outcome {
             Requested::Existing => step!(preview, "deployment-duplicate-detected", "created"),
             Requested::Created | Requested::Revived => {
+                let under_way = |it: &&Preview| {
+                    matches!(it.status, PreviewStatus::Pending | PreviewStatus::Deploying)
+                        && it.commit != preview.commit
+                };
+                if let Some(older) = present.as_ref().filter(under_way) {
+                    step!(older, "deployment-superseded", "superseded");
+                }
                 step!(preview, "pod-record-created", "created");
+                if blocked.is_none() {
+                    step!(preview, "deployment-initiated", "created");
+                }
             }
         }
         self.inner.work_due.notify_one();

@@ -1,6 +1,7 @@
 //! What a project may be made of: pure checks, with answers for people.
 
 use catalyst_model::ids::{Label, RepositoryName};
+use catalyst_model::names::sanitize_component;
 use url::Url;
 
 use crate::error::Error;
@@ -31,10 +32,16 @@ pub struct Checked {
 /// [`Error::Invalid`] names the first field that is wrong and what would be right.
 pub fn check(new: NewProject, settings: &PreviewSettings) -> Result<Checked, Error> {
     let label = |field, text: &str| {
-        text.parse::<Label>().map_err(|e| Error::Invalid {
+        let label = text.parse::<Label>().map_err(|e| Error::Invalid {
             field,
             problem: e.to_string(),
-        })
+        })?;
+        // Names are joined with single hyphens into those of namespaces.
+        if sanitize_component(text) != text {
+            let problem = format!("{text:?} has two hyphens in a row: expected one");
+            return Err(Error::Invalid { field, problem });
+        }
+        Ok(label)
     };
     let repository: RepositoryName = new.repository.parse().map_err(|e| Error::Invalid {
         field: "repository",
@@ -227,7 +234,8 @@ mod tests {
         let settings = PreviewSettings::default();
         let checked = check(new(), &settings).unwrap();
         assert_eq!(checked.clone_url, "https://github.com/acme/shop.git");
-        let cases: [(&str, fn(&mut NewProject)); 6] = [
+        let cases: [(&str, fn(&mut NewProject)); 7] = [
+            ("team", |it| it.team = "a--b".into()),
             ("team", |it| it.team = "Acme Inc".into()),
             ("name", |it| it.name = "-".into()),
             ("repository", |it| it.repository = "shop".into()),

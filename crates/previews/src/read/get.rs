@@ -9,7 +9,7 @@ use catalyst_store::Preview;
 
 use crate::Previews;
 use crate::actor::Actor;
-use crate::error::{Error, chain};
+use crate::error::Error;
 use crate::observe::{condition_views, preview_id, runs, told};
 use crate::timeline::{Asked, timeline};
 use crate::work::wanted;
@@ -72,8 +72,8 @@ impl Previews {
         Ok(PreviewDetail {
             steps: timeline(&asked(&preview, &deployments), &told),
             conditions: environment.map(condition_views).unwrap_or_default(),
-            events: or_none(events, &preview),
-            pods: or_none(pods, &preview),
+            events: self.or_none(events, &preview),
+            pods: self.or_none(pods, &preview),
             deployments,
             cluster: cluster.name().to_owned(),
             runs: environment.and_then(runs).map(str::to_owned),
@@ -97,16 +97,18 @@ impl Previews {
         let read = api.get_opt(&preview.environment).await;
         read.ok().flatten().filter(ours).map(std::sync::Arc::new)
     }
-}
 
-/// What came of a look into the cluster, or nothing: a page without its pods is better than none.
-fn or_none<T>(read: Result<Vec<T>, ClusterError>, preview: &Preview) -> Vec<T> {
-    read.unwrap_or_else(|e| {
-        if !e.is_not_found() {
-            tracing::warn!(preview = preview.id, error = %chain(&e), "the page goes without a part");
-        }
-        Vec::new()
-    })
+    /// What came of a look into the cluster, or nothing: a page without its pods is better than
+    /// none.
+    fn or_none<T>(&self, read: Result<Vec<T>, ClusterError>, preview: &Preview) -> Vec<T> {
+        read.unwrap_or_else(|e| {
+            if !e.is_not_found() {
+                let error = self.redacted_chain(&e);
+                tracing::warn!(preview = preview.id, error, "the page goes without a part");
+            }
+            Vec::new()
+        })
+    }
 }
 
 fn asked<'a>(preview: &'a Preview, deployments: &[DeploymentView]) -> Asked<'a> {
