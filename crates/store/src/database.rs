@@ -157,7 +157,8 @@ async fn open_sqlite(path: &Path) -> Result<Database, OpenError> {
         .await?;
     // One transaction around all migrations: a second process waits, then finds them done.
     let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
-    SQLITE_SCHEMA.run(&mut *tx).await?;
+    // `run` is the same, but the compiler cannot see that its future is `Send` (rust-lang/rust#96865).
+    SQLITE_SCHEMA.run_direct(&mut *tx).await?;
     tx.commit().await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)

@@ -18,6 +18,8 @@ mod deployments;
 mod error;
 mod leases;
 mod listing;
+#[cfg(test)]
+mod plans;
 mod previews;
 mod projects;
 mod pull_requests;

@@ -31,10 +31,9 @@ impl Store {
         filter: &PreviewFilter,
     ) -> Result<PreviewList, StoreError> {
         let previews: Vec<Preview> = read!(self, "list", "the previews", |db| {
-            page_query(scope, filter)
-                .build_query_as()
-                .fetch_all(db)
-                .await
+            let mut query = QueryBuilder::new("");
+            push_page(&mut query, scope, filter);
+            query.build_query_as().fetch_all(db).await
         })?;
         let matching: i64 = read!(self, "count", "the previews", |db| {
             let mut query = QueryBuilder::new(format!("SELECT COUNT(*) {PREVIEW_TABLES} WHERE "));
@@ -54,17 +53,8 @@ impl Store {
     /// As every method: see [`StoreError`].
     pub async fn count_previews(&self, scope: Scope<'_>) -> Result<PreviewCounts, StoreError> {
         let counts: Counts = read!(self, "count", "the previews", |db| {
-            let mut query = QueryBuilder::new(
-                "SELECT COUNT(*) AS everything,
-                     COUNT(*) FILTER (WHERE p.status = 'running') AS running,
-                     COUNT(*) FILTER (WHERE p.status IN ('pending', 'deploying')
-                                        AND p.blocked IS NULL) AS in_progress,
-                     COUNT(*) FILTER (WHERE p.status = 'failed') AS failed,
-                     COUNT(*) FILTER (WHERE p.blocked IS NOT NULL) AS blocked
-                 FROM pull_request_pods p
-                 WHERE p.is_current AND p.deleted_at IS NULL",
-            );
-            push_scope(&mut query, scope);
+            let mut query = QueryBuilder::new("");
+            push_counts(&mut query, scope);
             query.build_query_as().fetch_one(db).await
         })?;
         Ok(PreviewCounts {
@@ -91,21 +81,41 @@ struct Counts {
     blocked: u32,
 }
 
-fn page_query<'a, DB>(scope: Scope<'a>, filter: &'a PreviewFilter) -> QueryBuilder<'a, DB>
-where
+pub(crate) fn push_page<'a, DB>(
+    query: &mut QueryBuilder<'a, DB>,
+    scope: Scope<'a>,
+    filter: &'a PreviewFilter,
+) where
     DB: Database,
     String: Encode<'a, DB> + Type<DB>,
     &'a str: Encode<'a, DB> + Type<DB>,
     i64: Encode<'a, DB> + Type<DB>,
 {
-    let mut query = QueryBuilder::new(format!("{PREVIEW} {PREVIEW_TABLES} WHERE "));
-    push_conditions(&mut query, scope, filter);
+    query.push(format_args!("{PREVIEW} {PREVIEW_TABLES} WHERE "));
+    push_conditions(query, scope, filter);
     query
         .push(" ORDER BY p.updated_at DESC, p.id LIMIT ")
         .push_bind(i64::from(filter.limit.min(MOST)))
         .push(" OFFSET ")
         .push_bind(i64::from(filter.offset));
-    query
+}
+
+pub(crate) fn push_counts<'a, DB>(query: &mut QueryBuilder<'a, DB>, scope: Scope<'a>)
+where
+    DB: Database,
+    &'a str: Encode<'a, DB> + Type<DB>,
+{
+    query.push(
+        "SELECT COUNT(*) AS everything,
+             COUNT(*) FILTER (WHERE p.status = 'running') AS running,
+             COUNT(*) FILTER (WHERE p.status IN ('pending', 'deploying')
+                                AND p.blocked IS NULL) AS in_progress,
+             COUNT(*) FILTER (WHERE p.status = 'failed') AS failed,
+             COUNT(*) FILTER (WHERE p.blocked IS NOT NULL) AS blocked
+         FROM pull_request_pods p
+         WHERE p.is_current AND p.deleted_at IS NULL",
+    );
+    push_scope(query, scope);
 }
 
 fn push_conditions<'a, DB>(

@@ -39,7 +39,7 @@ pub struct Preview {
     /// The head branch.
     pub branch: String,
     /// The newest commit asked for.
-    #[sqlx(try_from = "Word")]
+    #[sqlx(rename = "commit_sha", try_from = "Word")]
     pub commit: CommitSha,
     /// The commit that the URL answers with now, where one does.
     #[sqlx(try_from = "MaybeWord")]
@@ -182,7 +182,7 @@ const SUPERSEDED: &str = "superseded by newer commit";
 pub(crate) const PREVIEW: &str = "SELECT q.id, p.id AS row_id, t.name AS team, j.name AS project,
         r.id AS repository_id, r.full_name AS repository,
         (r.removed_at IS NOT NULL) AS repository_removed, q.number, q.title, q.author,
-        q.url AS pull_request_url, p.branch, p.commit_sha AS commit, p.serving_commit,
+        q.url AS pull_request_url, p.branch, p.commit_sha, p.serving_commit,
         p.namespace, p.deployment_name AS environment, p.status, p.phase, p.blocked,
         p.error_message AS message, p.public_url AS url, p.attempt,
         q.created_at AS pull_request_created_at, p.created_at, p.updated_at, p.last_deployed_at,

@@ -29,13 +29,14 @@ impl Store {
     /// before are forgotten.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for an unknown preview.
+    /// [`StoreError::NotFound`] where no preview of it was ever requested.
     pub async fn schedule_work(&self, id: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
         transaction!(self, "schedule work on the preview", id, |tx| {
             let scheduled = sqlx::query(
                 "UPDATE pull_requests SET work_due_at = $2, work_tries = 0, work_error = NULL,
                      work_given_up_at = NULL
-                 WHERE id = $1",
+                 WHERE id = $1 AND EXISTS (SELECT 1 FROM pull_request_pods
+                     WHERE pull_request_id = $1 AND is_current)",
             )
             .bind(id)
             .bind(at)
