@@ -357,3 +357,63 @@ fn parameters() -> PatchParams {
         ..PatchParams::default()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn reason(spec: Value) -> Option<&'static str> {
+        check(
+            &serde_json::from_value(spec).unwrap(),
+            &OperatorSettings::default(),
+        )
+        .err()
+        .map(|problem| problem.reason)
+    }
+
+    fn source(name: &str, url: &str) -> Value {
+        json!({ "name": name, "repositoryUrl": url, "branch": "main" })
+    }
+
+    #[test]
+    fn a_project_needs_a_source_that_can_be_fetched_and_templates_that_are_known() {
+        let shop = source("primary", "https://github.com/acme/shop");
+        assert_eq!(reason(json!({ "sources": [shop] })), None);
+        assert_eq!(reason(json!({ "sources": [] })), Some("NoSources"));
+        assert_eq!(
+            reason(json!({ "sources": [shop, shop] })),
+            Some("SourceTwice")
+        );
+        assert_eq!(
+            reason(json!({ "sources": [source("x", "http://169.254.169.254/")] })),
+            Some("RepositoryRefused")
+        );
+        for (template, expected) in [
+            (json!({ "type": "managed" }), None),
+            (json!({ "type": "helm", "sourceRef": "primary" }), None),
+            (json!({ "type": "helm", "sourceRef": "" }), None),
+            (
+                json!({ "type": "helm", "sourceRef": "charts" }),
+                Some("TemplateInvalid"),
+            ),
+            (json!({ "type": "terraform" }), Some("TemplateInvalid")),
+            (
+                json!({ "type": "managed", "config": { "ports": [{ "containerPort": 80, "hostPort": 80 }] } }),
+                Some("ConfigRefused"),
+            ),
+        ] {
+            assert_eq!(
+                reason(json!({ "sources": [shop], "templates": { "development": template } })),
+                expected,
+                "{template}"
+            );
+        }
+        assert_eq!(
+            reason(
+                json!({ "sources": [shop], "resources": { "defaultQuota": { "cpu": "lots" } } })
+            ),
+            Some("QuotaInvalid")
+        );
+    }
+}

@@ -253,3 +253,108 @@ async fn forget_services(
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const OLD: &str = "1111111111111111111111111111111111111111";
+    const NEW: &str = "2222222222222222222222222222222222222222";
+
+    fn workload() -> Workload {
+        Workload {
+            container: "app",
+            template: k8s_openapi::api::core::v1::PodTemplateSpec::default(),
+            version: "new".to_owned(),
+            port: 8080,
+            commands: [].into(),
+            words: String::new(),
+            commit: Some(NEW.parse().unwrap()),
+        }
+    }
+
+    fn pod(version: &str, commit: &str, age: i64, ready: bool) -> Arc<Pod> {
+        let created = Timestamp::from_second(1000 - age).unwrap().to_string();
+        Arc::new(
+            serde_json::from_value(json!({
+                "metadata": {
+                    "name": format!("web-{version}"), "creationTimestamp": created,
+                    "labels": { "app": "web", labels::COMMIT: commit },
+                    "annotations": { labels::TEMPLATE: version }
+                },
+                "status": { "phase": "Running", "conditions": [
+                    { "type": "Ready", "status": if ready { "True" } else { "False" } }
+                ]}
+            }))
+            .unwrap(),
+        )
+    }
+
+    fn deployment(status: Value) -> Deployment {
+        serde_json::from_value(json!({ "metadata": {}, "status": status })).unwrap()
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1000).unwrap()
+    }
+
+    #[test]
+    fn only_a_ready_pod_of_the_newest_version_is_done() {
+        let state =
+            |pods: &[Arc<Pod>]| super::state(&deployment(json!({})), &workload(), pods, now()).0;
+        let old = pod("old", OLD, 50, true);
+        assert!(matches!(state(&[]), Step::Waiting(_)));
+        assert!(matches!(state(&[old.clone()]), Step::Waiting(_)));
+        assert!(matches!(
+            state(&[old.clone(), pod("new", NEW, 5, false)]),
+            Step::Waiting(_)
+        ));
+        assert_eq!(
+            state(&[old, pod("new", NEW, 5, true)]),
+            Step::done("Deployed", format!("{NEW} is up"))
+        );
+    }
+
+    #[test]
+    fn the_old_commit_serves_until_the_new_one_is_ready() {
+        let old = pod("old", OLD, 50, true);
+        assert_eq!(serving(&[]), None);
+        assert_eq!(
+            serving(&[old.clone(), pod("new", NEW, 5, false)]).unwrap(),
+            format!("serving {OLD}")
+        );
+        assert_eq!(
+            serving(&[old, pod("new", NEW, 5, true)]).unwrap(),
+            format!("serving {NEW}")
+        );
+        let mut leaving = (*pod("old", OLD, 50, true)).clone();
+        leaving.metadata.deletion_timestamp =
+            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now()));
+        assert_eq!(serving(&[Arc::new(leaving)]), None);
+    }
+
+    #[test]
+    fn a_pod_that_the_quota_refuses_fails_once_it_had_time_to_fit() {
+        let refused = |ago: i64| {
+            deployment(json!({ "conditions": [{
+                "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
+                "message": "pods \"web-1\" is forbidden: exceeded quota: default-quota",
+                "lastTransitionTime": Timestamp::from_second(1000 - ago).unwrap().to_string()
+            }]}))
+        };
+        let (step, again) = super::state(&refused(5), &workload(), &[], now());
+        assert!(
+            matches!(&step, Step::Waiting(said) if said.message.contains("exceeded quota")),
+            "{step:?}"
+        );
+        assert!(again.is_some());
+        let (step, _) = super::state(&refused(30), &workload(), &[], now());
+        assert!(
+            matches!(&step, Step::Failed(said) if said.reason == "PodRefused"),
+            "{step:?}"
+        );
+    }
+}

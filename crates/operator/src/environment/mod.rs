@@ -4,6 +4,7 @@ mod build;
 mod delete;
 mod deploy;
 mod namespace;
+mod orphans;
 pub mod pods;
 pub mod progress;
 mod reconcile;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use catalyst_crd::{Environment, labels};
 use futures::StreamExt;
 use kube::core::DeserializeGuard;
-use kube::runtime::controller::{Action, Config};
+use kube::runtime::controller::{Action, Config, Error as ControllerError};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{Controller, WatchStreamExt, watcher};
 use kube::{Api, Resource, ResourceExt};
@@ -87,21 +88,24 @@ pub(crate) async fn run(
         settings,
         backoff: Backoff::default(),
     });
-    controller
+    let passes = controller
         .with_config(Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
-        .run(pass, after_error, context)
-        .for_each(|outcome| async move {
-            if let Err(error) = outcome {
-                // Errors of passes are told of where they happen; these are of the watches.
-                if !matches!(
-                    error,
-                    kube::runtime::controller::Error::ReconcilerFailed(..)
-                        | kube::runtime::controller::Error::ObjectNotFound(_)
-                ) {
-                    tracing::warn!(error = chain(&error), "watch_failed");
+        .run(pass, after_error, context.clone());
+    // The stream drives the passes, so nothing is waited for here.
+    passes
+        .for_each(|outcome| {
+            match outcome {
+                // What belongs to an Environment has changed, and there is none.
+                Err(ControllerError::ObjectNotFound(missing)) => {
+                    let home = missing.namespace.clone().unwrap_or_default();
+                    tokio::spawn(orphans::remove(context.clone(), home, missing.name.clone()));
                 }
+                // Told of where it happened.
+                Ok(_) | Err(ControllerError::ReconcilerFailed(..)) => {}
+                Err(error) => tracing::warn!(error = chain(&error), "watch_failed"),
             }
+            std::future::ready(())
         })
         .await;
 }

@@ -362,6 +362,24 @@ mod tests {
     }
 
     #[test]
+    fn a_container_that_cannot_be_started_as_it_is_has_failed_with_the_clusters_words() {
+        let state = json!({ "waiting": { "reason": "ImageNotRunnableHere", "message": "use another image" } });
+        let (step, _) = diagnose_at(install(state, 0), 1);
+        assert_eq!(
+            step,
+            Step::failed(
+                "ContainerRefused",
+                "install cannot be started: use another image"
+            )
+        );
+        for reason in PASSING {
+            let state = json!({ "waiting": { "reason": reason } });
+            let (step, _) = diagnose_at(install(state, 0), 1);
+            assert!(matches!(step, Step::Waiting(_)), "{reason}: {step:?}");
+        }
+    }
+
+    #[test]
     fn an_unschedulable_pod_says_why() {
         let (step, _) = diagnose_at(
             json!({ "phase": "Pending", "conditions": [

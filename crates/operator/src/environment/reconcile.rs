@@ -419,3 +419,100 @@ fn tell(environment: &Environment, after: &EnvironmentStatus, attempt: &Attempt)
         tracing::warn!(environment = name, id, commit, duration_ms, why, "failed");
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn spec(kind: &str, mode: Option<&str>) -> EnvironmentSpec {
+        EnvironmentSpec {
+            kind: kind.to_owned(),
+            deployment_mode: mode.map(ToOwned::to_owned),
+            ..EnvironmentSpec::default()
+        }
+    }
+
+    fn template(kind: &str) -> Template {
+        Template {
+            kind: kind.to_owned(),
+            ..Template::default()
+        }
+    }
+
+    #[test]
+    fn the_mode_is_what_is_said_else_the_templates_else_the_types() {
+        for (kind, said, by_template, expected) in [
+            ("development", None, None, Some(Mode::Development)),
+            (
+                "development",
+                Some(""),
+                Some("managed"),
+                Some(Mode::Development),
+            ),
+            ("deployment", None, None, Some(Mode::Production)),
+            ("staging", None, Some("managed"), Some(Mode::Production)),
+            ("production", None, None, Some(Mode::Production)),
+            (
+                "development",
+                Some("production"),
+                Some("helm"),
+                Some(Mode::Production),
+            ),
+            ("development", None, Some("helm"), None),
+            ("development", None, Some("docker-compose"), None),
+            ("development", None, Some("manifest"), None),
+            ("anything", None, None, None),
+            ("development", Some("workspace"), None, None),
+            ("development", Some("something"), None, None),
+        ] {
+            let by_template = by_template.map(template);
+            let mode = mode(&spec(kind, said), by_template.as_ref());
+            assert_eq!(mode.ok(), expected, "{kind} {said:?} {by_template:?}");
+        }
+    }
+
+    #[test]
+    fn an_attempt_begins_anew_with_each_push_edit_and_retry_only() {
+        let environment = |annotations: serde_json::Value, sha: &str| -> Environment {
+            serde_json::from_value(json!({
+                "metadata": { "name": "preview-1", "annotations": annotations },
+                "spec": { "projectRef": { "name": "shop" }, "type": "development",
+                    "sources": [{ "name": "primary", "commitSha": sha, "branch": "x" }] }
+            }))
+            .unwrap()
+        };
+        let project: Project =
+            serde_json::from_value(json!({ "metadata": {}, "spec": { "sources": [] } })).unwrap();
+        let key = |e: &Environment| attempt_key(e, Some(&project));
+        let first = environment(json!({}), "a");
+        let now = Timestamp::from_second(100).unwrap();
+        let began = Attempt::of(&first, key(&first), now);
+        assert_eq!(began.started, now);
+
+        let text = format!("{} {}", began.key, began.started);
+        let later = Timestamp::from_second(200).unwrap();
+        let same = environment(json!({ labels::ATTEMPT: text, labels::RUNS: "x" }), "a");
+        assert_eq!(Attempt::of(&same, key(&same), later).started, now);
+        let pushed = environment(json!({ labels::ATTEMPT: text }), "b");
+        assert_eq!(Attempt::of(&pushed, key(&pushed), later).started, later);
+        let retried = environment(json!({ labels::ATTEMPT: text, labels::RETRY: "1" }), "a");
+        assert_eq!(Attempt::of(&retried, key(&retried), later).started, later);
+    }
+
+    #[test]
+    fn a_refusal_belongs_to_the_step_that_is_under_way() {
+        let mut progress = Progress {
+            namespace: Step::done("NamespaceReady", ""),
+            ..Progress::default()
+        };
+        refuse(&mut progress, "Deployment x/web is refused: no".to_owned());
+        assert_eq!(
+            progress.build,
+            Step::failed("Refused", "Deployment x/web is refused: no")
+        );
+        assert_eq!(progress.deployment, Step::Later);
+    }
+}
