@@ -11,6 +11,7 @@ use sqlx::sqlite::{
 };
 
 use crate::error::StoreError;
+use crate::write_ahead_log::WriteAheadLog;
 
 static SQLITE_SCHEMA: Migrator = sqlx::migrate!("../../migrations/sqlite");
 static POSTGRES_SCHEMA: Migrator = sqlx::migrate!("../../migrations/postgres");
@@ -33,6 +34,7 @@ pub(crate) enum Database {
     Sqlite {
         writer: SqlitePool,
         readers: SqlitePool,
+        log: WriteAheadLog,
     },
     Postgres(PgPool),
 }
@@ -107,7 +109,9 @@ impl Store {
     /// write-ahead log back into the file.
     pub async fn close(&self) {
         match &self.database {
-            Database::Sqlite { writer, readers } => {
+            Database::Sqlite {
+                writer, readers, ..
+            } => {
                 readers.close().await;
                 writer.close().await;
             }
@@ -147,8 +151,8 @@ async fn open_sqlite(path: &Path) -> Result<Database, OpenError> {
         .filename(path)
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
-        // A delivery that was answered with 200 outlives a power cut.
-        .synchronous(SqliteSynchronous::Full)
+        // The rest of what a power cut asks for does `WriteAheadLog`.
+        .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(PATIENCE);
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
@@ -165,7 +169,11 @@ async fn open_sqlite(path: &Path) -> Result<Database, OpenError> {
         .acquire_timeout(PATIENCE)
         .connect_with(options.pragma("query_only", "ON"))
         .await?;
-    Ok(Database::Sqlite { writer, readers })
+    Ok(Database::Sqlite {
+        writer,
+        readers,
+        log: WriteAheadLog::of(path)?,
+    })
 }
 
 async fn open_postgres(url: &str) -> Result<Database, OpenError> {

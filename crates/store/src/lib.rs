@@ -28,6 +28,7 @@ mod sign_in;
 mod users;
 mod values;
 mod work;
+mod write_ahead_log;
 
 pub use audit::{AuditEntry, NewAuditEntry};
 pub use database::{SessionPool, Store};

@@ -42,11 +42,12 @@ macro_rules! transaction {
         let attempt = $crate::error::Attempt::new($action, $object);
         $crate::statement::bounded(async {
             match &$store.database {
-                $crate::database::Database::Sqlite { writer, .. } => {
+                $crate::database::Database::Sqlite { writer, log, .. } => {
                     let mut $tx = writer.begin_with("BEGIN IMMEDIATE").await?;
                     let outcome: Result<_, $crate::error::Trouble> = async { $block }.await;
                     let value = outcome?;
                     $tx.commit().await?;
+                    log.sync().await.map_err(sqlx::Error::Io)?;
                     Ok(value)
                 }
                 $crate::database::Database::Postgres(pool) => {
