@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::pod::pod_defaults;
 use super::source::{CODE, CODE_PATH, git_clone, script, scripts_mount, small_container, volumes};
-use super::workload::pod_defaults;
 use super::{Reference, Source, Target, digest, variable};
 use crate::settings::OperatorSettings;
 

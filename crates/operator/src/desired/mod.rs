@@ -6,6 +6,7 @@
 pub mod config;
 pub mod inspect;
 pub mod namespace;
+mod pod;
 pub mod policy;
 pub mod quota;
 pub mod routing;

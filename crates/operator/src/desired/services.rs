@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::config::merge_variables;
-use super::workload::{listening, pod_defaults, restrained};
+use super::pod::{listening, pod_defaults, restrained};
 use super::{Target, variable};
 use crate::settings::OperatorSettings;
 

@@ -10,14 +10,14 @@ use k8s_openapi::api::apps::v1::{
 };
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EmptyDirVolumeSource, EnvFromSource, EnvVar, Lifecycle,
-    LifecycleHandler, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, PodSecurityContext,
-    PodSpec, PodTemplateSpec, Probe, SeccompProfile, SecretEnvSource, SecurityContext, SleepAction,
-    TCPSocketAction, Volume, VolumeMount,
+    LifecycleHandler, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, PodSpec,
+    PodTemplateSpec, SecretEnvSource, SleepAction, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::config::merge_variables;
+use super::pod::{listening, pod_defaults, restrained};
 use super::source::{CODE, CODE_PATH, GIT_CLONE, git_clone, volumes};
 use super::{Problem, Source, Target, digest, variable};
 use crate::detect::{Plan, Step};
@@ -35,8 +35,6 @@ const DRAIN: i64 = 2;
 /// A workload that can be deployed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
-    /// The main container's name.
-    pub container: &'static str,
     /// The pod's template.
     pub template: PodTemplateSpec,
     /// Which version of the template it is; its pods carry this as an annotation.
@@ -324,7 +322,6 @@ impl Ingredients<'_> {
             self.retry
                 .map(|retry| (labels::RETRY.to_owned(), retry.to_owned())),
         );
-        let container = if app.name == NAME { NAME } else { "app" };
         let mut template = PodTemplateSpec {
             metadata: Some(ObjectMeta {
                 labels: Some(own),
@@ -348,7 +345,6 @@ impl Ingredients<'_> {
             annotations.insert(labels::TEMPLATE.to_owned(), version.clone());
         }
         Workload {
-            container,
             template,
             version,
             port,
@@ -400,51 +396,6 @@ pub fn claims(target: &Target, config: &EnvironmentConfig) -> Vec<PersistentVolu
             })
         })
         .collect()
-}
-
-/// What all pods of an Environment have in common: no token, no environment of other Services,
-/// the runtime's seccomp profile.
-pub(super) fn pod_defaults(settings: &OperatorSettings) -> PodSpec {
-    PodSpec {
-        automount_service_account_token: Some(false),
-        enable_service_links: Some(false),
-        host_users: settings.user_namespaces.then_some(false),
-        security_context: Some(PodSecurityContext {
-            seccomp_profile: Some(SeccompProfile {
-                type_: "RuntimeDefault".to_owned(),
-                localhost_profile: None,
-            }),
-            ..PodSecurityContext::default()
-        }),
-        ..PodSpec::default()
-    }
-}
-
-/// A container that cannot gain rights, and whose last words are kept when it fails.
-pub(super) fn restrained() -> Container {
-    Container {
-        security_context: Some(SecurityContext {
-            allow_privilege_escalation: Some(false),
-            ..SecurityContext::default()
-        }),
-        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
-        ..Container::default()
-    }
-}
-
-/// Ready once something listens; the first answers of a development server may take long, and
-/// they are waited for by the one who asked.
-pub(super) fn listening(port: i32) -> Probe {
-    Probe {
-        tcp_socket: Some(TCPSocketAction {
-            port: IntOrString::Int(port),
-            host: None,
-        }),
-        period_seconds: Some(1),
-        timeout_seconds: Some(1),
-        failure_threshold: Some(3),
-        ..Probe::default()
-    }
 }
 
 fn init_container(custom: &InitContainer, image: &str) -> Container {

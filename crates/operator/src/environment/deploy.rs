@@ -266,7 +266,6 @@ mod tests {
 
     fn workload() -> Workload {
         Workload {
-            container: "app",
             template: k8s_openapi::api::core::v1::PodTemplateSpec::default(),
             version: "new".to_owned(),
             port: 8080,

@@ -8,6 +8,7 @@ mod orphans;
 pub mod pods;
 pub mod progress;
 mod reconcile;
+mod wanted;
 mod write;
 
 use std::sync::Arc;

@@ -1,24 +1,23 @@
 //! One pass over an Environment: what is asked for, what is there, what is next.
 
 use catalyst_crd::conditions::ConditionType;
-use catalyst_crd::project::Template;
-use catalyst_crd::{Environment, EnvironmentSpec, EnvironmentStatus, Project, labels};
-use catalyst_model::names;
+use catalyst_crd::{Environment, EnvironmentStatus, Project, labels};
 use jiff::Timestamp;
-use kube::core::{DeserializeGuard, error_boundary::InvalidObject};
+use kube::core::error_boundary::InvalidObject;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Api, Resource, ResourceExt};
+use kube::{Resource, ResourceExt};
 
 use super::build::build;
 use super::deploy::{deploy, serving};
 use super::progress::{Clock, Progress, Step, status};
+use super::wanted::{Mode, wanted};
 use super::write::Attempt;
 use super::{delete, namespace, write};
 use crate::context::Context;
-use crate::desired::quota::{Allowance, limit_range, resource_quota};
+use crate::desired::quota::{limit_range, resource_quota};
 use crate::desired::workload::Ingredients;
-use crate::desired::{self, Problem, Source, Target, config, digest};
+use crate::desired::{self, Target, digest};
 use crate::error::Error;
 
 /// A pass over an Environment.
@@ -216,127 +215,6 @@ async fn advance(
     Ok(())
 }
 
-/// What an Environment and its Project ask for together.
-struct Wanted {
-    project: Project,
-    source: Source,
-    config: catalyst_crd::EnvironmentConfig,
-    allowance: Allowance,
-    mode: Mode,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Development,
-    Production,
-}
-
-async fn wanted(
-    environment: &Environment,
-    target: &Target,
-    context: &Context,
-) -> Result<Result<Wanted, Problem>, Error> {
-    let project = match project(environment, target, context).await? {
-        Ok(project) => project,
-        Err(problem) => return Ok(Err(problem)),
-    };
-    Ok(ask(environment, project, &context.settings))
-}
-
-fn ask(
-    environment: &Environment,
-    project: Project,
-    settings: &crate::OperatorSettings,
-) -> Result<Wanted, Problem> {
-    let spec = &environment.spec;
-    let template = project.spec.templates.get(&spec.kind);
-    let mode = mode(spec, template)?;
-    let config = config::merge(
-        template.and_then(|template| template.config.as_ref()),
-        spec.config.as_ref(),
-    );
-    desired::validate::validate(&config)?;
-    let quota = project
-        .spec
-        .resources
-        .as_ref()
-        .and_then(|resources| resources.default_quota.as_ref());
-    let allowance = Allowance::of(quota)?;
-    let source = Source::of(environment, &project, settings)?;
-    Ok(Wanted {
-        source,
-        config,
-        allowance,
-        mode,
-        project,
-    })
-}
-
-/// How an Environment is run: as it says, else by its template, else by its type.
-fn mode(spec: &EnvironmentSpec, template: Option<&Template>) -> Result<Mode, Problem> {
-    let said = spec
-        .deployment_mode
-        .as_deref()
-        .filter(|mode| !mode.is_empty());
-    let mode = match (said, template.map(|template| template.kind.as_str())) {
-        (Some(said), _) => said,
-        (None, Some("" | "managed") | None) => match spec.kind.as_str() {
-            "development" => "development",
-            "deployment" | "staging" | "production" => "production",
-            _ => "workspace",
-        },
-        (None, Some(kind)) => kind,
-    };
-    match mode {
-        "development" => Ok(Mode::Development),
-        "production" => Ok(Mode::Production),
-        other => Err(Problem::new(
-            "ModeNotSupported",
-            format!(
-                "this version cannot run Environments in the mode {other:?}; use development or production \
-                 (spec.deploymentMode, or a template of type managed)"
-            ),
-        )),
-    }
-}
-
-async fn project(
-    environment: &Environment,
-    target: &Target,
-    context: &Context,
-) -> Result<Result<Project, Problem>, Error> {
-    let name = &environment.spec.project_ref.name;
-    let team = names::team_namespace(&target.team);
-    let seen = context
-        .cluster
-        .caches
-        .projects
-        .get(&ObjectRef::new(name).within(&team));
-    let found = match seen {
-        Some(seen) => Some((*seen).clone()),
-        // It may be newer than the cache.
-        None if name.is_empty() => None,
-        None => {
-            let api: Api<DeserializeGuard<Project>> =
-                Api::namespaced(context.cluster.client.clone(), &team);
-            api.get_opt(name)
-                .await
-                .map_err(Error::api("get", format!("Project {team}/{name}")))?
-        }
-    };
-    Ok(match found.map(|guarded| guarded.0) {
-        Some(Ok(project)) => Ok(project),
-        Some(Err(invalid)) => Err(Problem::new(
-            "ProjectUnreadable",
-            format!("the Project {name} cannot be read: {}", invalid.error),
-        )),
-        None => Err(Problem::new(
-            "ProjectNotFound",
-            format!("there is no Project {name} in namespace {team}"),
-        )),
-    })
-}
-
 fn retry_of(environment: &Environment) -> Option<&str> {
     environment
         .annotations()
@@ -426,53 +304,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    fn spec(kind: &str, mode: Option<&str>) -> EnvironmentSpec {
-        EnvironmentSpec {
-            kind: kind.to_owned(),
-            deployment_mode: mode.map(ToOwned::to_owned),
-            ..EnvironmentSpec::default()
-        }
-    }
-
-    fn template(kind: &str) -> Template {
-        Template {
-            kind: kind.to_owned(),
-            ..Template::default()
-        }
-    }
-
-    #[test]
-    fn the_mode_is_what_is_said_else_the_templates_else_the_types() {
-        for (kind, said, by_template, expected) in [
-            ("development", None, None, Some(Mode::Development)),
-            (
-                "development",
-                Some(""),
-                Some("managed"),
-                Some(Mode::Development),
-            ),
-            ("deployment", None, None, Some(Mode::Production)),
-            ("staging", None, Some("managed"), Some(Mode::Production)),
-            ("production", None, None, Some(Mode::Production)),
-            (
-                "development",
-                Some("production"),
-                Some("helm"),
-                Some(Mode::Production),
-            ),
-            ("development", None, Some("helm"), None),
-            ("development", None, Some("docker-compose"), None),
-            ("development", None, Some("manifest"), None),
-            ("anything", None, None, None),
-            ("development", Some("workspace"), None, None),
-            ("development", Some("something"), None, None),
-        ] {
-            let by_template = by_template.map(template);
-            let mode = mode(&spec(kind, said), by_template.as_ref());
-            assert_eq!(mode.ok(), expected, "{kind} {said:?} {by_template:?}");
-        }
-    }
 
     #[test]
     fn an_attempt_begins_anew_with_each_push_edit_and_retry_only() {

@@ -1,0 +1,192 @@
+//! What is asked for, by an Environment and its Project together.
+
+use catalyst_crd::project::Template;
+use catalyst_crd::{Environment, EnvironmentConfig, EnvironmentSpec, Project};
+use catalyst_model::names;
+use kube::Api;
+use kube::core::DeserializeGuard;
+use kube::runtime::reflector::ObjectRef;
+
+use crate::context::Context;
+use crate::desired::quota::Allowance;
+use crate::desired::{Problem, Source, Target, config, validate};
+use crate::error::Error;
+use crate::settings::OperatorSettings;
+
+/// What an Environment and its Project ask for together.
+pub(super) struct Wanted {
+    pub project: Project,
+    pub source: Source,
+    pub config: EnvironmentConfig,
+    pub allowance: Allowance,
+    pub mode: Mode,
+}
+
+/// How the workload is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// From its source.
+    Development,
+    /// As an image.
+    Production,
+}
+
+/// Puts it together, or says what a person has to put right.
+pub(super) async fn wanted(
+    environment: &Environment,
+    target: &Target,
+    context: &Context,
+) -> Result<Result<Wanted, Problem>, Error> {
+    let project = match project(environment, target, context).await? {
+        Ok(project) => project,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    Ok(ask(environment, project, &context.settings))
+}
+
+fn ask(
+    environment: &Environment,
+    project: Project,
+    settings: &OperatorSettings,
+) -> Result<Wanted, Problem> {
+    let spec = &environment.spec;
+    let template = project.spec.templates.get(&spec.kind);
+    let mode = mode(spec, template)?;
+    let config = config::merge(
+        template.and_then(|template| template.config.as_ref()),
+        spec.config.as_ref(),
+    );
+    validate::validate(&config)?;
+    let quota = project
+        .spec
+        .resources
+        .as_ref()
+        .and_then(|resources| resources.default_quota.as_ref());
+    let allowance = Allowance::of(quota)?;
+    let source = Source::of(environment, &project, settings)?;
+    Ok(Wanted {
+        source,
+        config,
+        allowance,
+        mode,
+        project,
+    })
+}
+
+/// How an Environment is run: as it says, else by its template, else by its type.
+fn mode(spec: &EnvironmentSpec, template: Option<&Template>) -> Result<Mode, Problem> {
+    let said = spec
+        .deployment_mode
+        .as_deref()
+        .filter(|mode| !mode.is_empty());
+    let mode = match (said, template.map(|template| template.kind.as_str())) {
+        (Some(said), _) => said,
+        (None, Some("" | "managed") | None) => match spec.kind.as_str() {
+            "development" => "development",
+            "deployment" | "staging" | "production" => "production",
+            _ => "workspace",
+        },
+        (None, Some(kind)) => kind,
+    };
+    match mode {
+        "development" => Ok(Mode::Development),
+        "production" => Ok(Mode::Production),
+        other => Err(Problem::new(
+            "ModeNotSupported",
+            format!(
+                "this version cannot run Environments in the mode {other:?}; use development or production \
+                 (spec.deploymentMode, or a template of type managed)"
+            ),
+        )),
+    }
+}
+
+async fn project(
+    environment: &Environment,
+    target: &Target,
+    context: &Context,
+) -> Result<Result<Project, Problem>, Error> {
+    let name = &environment.spec.project_ref.name;
+    let team = names::team_namespace(&target.team);
+    let seen = context
+        .cluster
+        .caches
+        .projects
+        .get(&ObjectRef::new(name).within(&team));
+    let found = match seen {
+        Some(seen) => Some((*seen).clone()),
+        // It may be newer than the cache.
+        None if name.is_empty() => None,
+        None => {
+            let api: Api<DeserializeGuard<Project>> =
+                Api::namespaced(context.cluster.client.clone(), &team);
+            api.get_opt(name)
+                .await
+                .map_err(Error::api("get", format!("Project {team}/{name}")))?
+        }
+    };
+    Ok(match found.map(|guarded| guarded.0) {
+        Some(Ok(project)) => Ok(project),
+        Some(Err(invalid)) => Err(Problem::new(
+            "ProjectUnreadable",
+            format!("the Project {name} cannot be read: {}", invalid.error),
+        )),
+        None => Err(Problem::new(
+            "ProjectNotFound",
+            format!("there is no Project {name} in namespace {team}"),
+        )),
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn spec(kind: &str, mode: Option<&str>) -> EnvironmentSpec {
+        EnvironmentSpec {
+            kind: kind.to_owned(),
+            deployment_mode: mode.map(ToOwned::to_owned),
+            ..EnvironmentSpec::default()
+        }
+    }
+
+    fn template(kind: &str) -> Template {
+        Template {
+            kind: kind.to_owned(),
+            ..Template::default()
+        }
+    }
+
+    #[test]
+    fn the_mode_is_what_is_said_else_the_templates_else_the_types() {
+        for (kind, said, by_template, expected) in [
+            ("development", None, None, Some(Mode::Development)),
+            (
+                "development",
+                Some(""),
+                Some("managed"),
+                Some(Mode::Development),
+            ),
+            ("deployment", None, None, Some(Mode::Production)),
+            ("staging", None, Some("managed"), Some(Mode::Production)),
+            ("production", None, None, Some(Mode::Production)),
+            (
+                "development",
+                Some("production"),
+                Some("helm"),
+                Some(Mode::Production),
+            ),
+            ("development", None, Some("helm"), None),
+            ("development", None, Some("docker-compose"), None),
+            ("development", None, Some("manifest"), None),
+            ("anything", None, None, None),
+            ("development", Some("workspace"), None, None),
+            ("development", Some("something"), None, None),
+        ] {
+            let by_template = by_template.map(template);
+            let mode = mode(&spec(kind, said), by_template.as_ref());
+            assert_eq!(mode.ok(), expected, "{kind} {said:?} {by_template:?}");
+        }
+    }
+}
