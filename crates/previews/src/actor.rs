@@ -9,7 +9,7 @@ use crate::Previews;
 use crate::error::Error;
 
 /// The login of the one user of local mode.
-const LOCAL_LOGIN: &str = "local";
+pub const LOCAL_LOGIN: &str = "local";
 
 /// Who asks. The door they came in by makes it from a session; what they may do is decided inside
 /// each use case.

@@ -50,7 +50,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use actor::Actor;
+pub use actor::{Actor, LOCAL_LOGIN};
 pub use catalyst_cluster::LogLine;
 pub use error::{Cause, Error, ErrorKind};
 pub use inbox::{IncomingDelivery, Receipt};

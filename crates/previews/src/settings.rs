@@ -31,6 +31,9 @@ pub struct PreviewSettings {
     pub removal_patience: Duration,
     /// The shortest time between two edits of one pull request's comment.
     pub comment_pause: Duration,
+    /// How old an Environment of ours is at least that counts as one that nobody wants: a younger
+    /// one may belong to a preview that was written down a moment ago.
+    pub orphan_age: Duration,
     /// How often store, cluster and GitHub are compared.
     pub sweep_every: Duration,
     /// The secrets that no text may show.
@@ -53,6 +56,7 @@ impl Default for PreviewSettings {
             first_wait: Duration::from_secs(2),
             removal_patience: Duration::from_secs(120),
             comment_pause: Duration::from_secs(2),
+            orphan_age: Duration::from_secs(30),
             sweep_every: Duration::from_secs(300),
             redactor: Redactor::default(),
             notices: Vec::new(),

@@ -118,7 +118,9 @@ impl Previews {
         let previews = store.present_previews().await?;
         let mut seen_to = 0;
 
-        for Orphan { namespace, name } in orphans(&environments, &previews, Utc::now()) {
+        let age = self.inner.settings.orphan_age;
+        let found = orphans(&environments, &previews, Utc::now(), age);
+        for Orphan { namespace, name } in found {
             // The mirror and the list are moments old: what is deleted is looked up once more.
             if self.is_wished_for(&namespace, &name).await? {
                 continue;

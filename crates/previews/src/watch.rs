@@ -339,3 +339,61 @@ fn reported(preview: &Preview, seen: &Observation, asks: bool) -> PreviewReport 
     }
     report
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::work::tests::preview;
+    use catalyst_model::state::Phase;
+
+    fn seen(status: PreviewStatus, current: bool) -> Observation {
+        Observation {
+            current,
+            status,
+            phase: current.then_some(Phase::Ready),
+            message: None,
+            url: Some("http://x.localhost:8080/".into()),
+            serving: None,
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_another_commit_changes_no_status() {
+        use PreviewStatus::{Deploying, Failed, Pending, Running};
+        for status in [Pending, Deploying, Running, Failed] {
+            let report = reported(&preview(status), &seen(Pending, false), false);
+            assert_eq!(report.status, status);
+            assert!(report.url.is_some(), "but where it will answer is known");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_the_wanted_commit_is_taken_over() {
+        use PreviewStatus::{Deleting, Deploying, Failed, Pending, Running};
+        let cases = [
+            (Pending, Pending, Pending),
+            (Pending, Deploying, Deploying),
+            (Deploying, Running, Running),
+            (Running, Failed, Failed),
+            // An operator that begins anew takes nothing back to before the beginning.
+            (Running, Pending, Deploying),
+            // It goes, and comes back.
+            (Running, Deleting, Deploying),
+            (Pending, Deleting, Pending),
+        ];
+        for (before, said, after) in cases {
+            let report = reported(&preview(before), &seen(said, true), true);
+            assert_eq!(report.status, after, "{before} and {said}");
+        }
+    }
+
+    #[test]
+    fn a_running_one_whose_spec_changed_is_on_its_way_again() {
+        let report = reported(
+            &preview(PreviewStatus::Running),
+            &seen(PreviewStatus::Pending, false),
+            true,
+        );
+        assert_eq!(report.status, PreviewStatus::Deploying);
+    }
+}

@@ -396,3 +396,43 @@ async fn project(cluster: &Cluster, preview: &Preview) -> Result<Project, Failur
         passing: false,
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod tests {
+    use super::*;
+    use chrono::DateTime;
+
+    /// Of acme/shop#7 at commit `aaa…`.
+    pub fn preview(status: PreviewStatus) -> Preview {
+        Preview {
+            id: "id-1".into(),
+            row_id: "row".into(),
+            team: "acme".into(),
+            project: "shop".into(),
+            repository_id: "r".into(),
+            repository: "acme/shop".parse().unwrap(),
+            repository_removed: false,
+            number: 7,
+            title: String::new(),
+            author: String::new(),
+            pull_request_url: String::new(),
+            branch: "b".into(),
+            commit: "a".repeat(40).parse().unwrap(),
+            serving_commit: None,
+            namespace: "acme-shop-preview-7".into(),
+            environment: "preview-7".into(),
+            status,
+            phase: None,
+            blocked: None,
+            message: None,
+            url: None,
+            attempt: 1,
+            pull_request_created_at: DateTime::UNIX_EPOCH,
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+            last_deployed_at: None,
+            deleted_at: None,
+        }
+    }
+}

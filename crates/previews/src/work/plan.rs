@@ -108,6 +108,7 @@ fn still_there(preview: &Preview, present: &Environment, waited: Duration) -> St
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::work::tests::preview;
     use catalyst_crd::EnvironmentSpec;
     use catalyst_crd::labels::ENVIRONMENT_ID;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -118,38 +119,6 @@ mod tests {
 
     fn at(second: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(second, 0).unwrap()
-    }
-
-    fn preview(status: PreviewStatus) -> Preview {
-        Preview {
-            id: "id-1".into(),
-            row_id: "row".into(),
-            team: "acme".into(),
-            project: "shop".into(),
-            repository_id: "r".into(),
-            repository: "acme/shop".parse().unwrap(),
-            repository_removed: false,
-            number: 7,
-            title: String::new(),
-            author: String::new(),
-            pull_request_url: String::new(),
-            branch: "b".into(),
-            commit: "a".repeat(40).parse().unwrap(),
-            serving_commit: None,
-            namespace: "acme-shop-preview-7".into(),
-            environment: "preview-7".into(),
-            status,
-            phase: None,
-            blocked: None,
-            message: None,
-            url: None,
-            attempt: 1,
-            pull_request_created_at: at(0),
-            created_at: at(0),
-            updated_at: at(0),
-            last_deployed_at: None,
-            deleted_at: None,
-        }
     }
 
     fn environment(owner: &str, deleted_at: Option<i64>) -> Environment {
