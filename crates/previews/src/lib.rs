@@ -34,6 +34,7 @@ mod projects;
 mod queue;
 mod read;
 pub mod redact;
+mod report;
 pub mod settings;
 mod sweep;
 mod timeline;

@@ -2,6 +2,7 @@
 
 mod check;
 mod create;
+mod follow;
 mod sync;
 
 use catalyst_model::views::ProjectView;

@@ -1,16 +1,13 @@
 //! What the cluster reports: from the watches into the store, and on to everyone who looks.
 
-use std::collections::HashMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
 
-use catalyst_crd::{Environment, Project};
-use catalyst_model::names::{project_namespace, team_namespace};
+use catalyst_crd::Environment;
+use catalyst_model::names::project_namespace;
 use catalyst_model::state::PreviewStatus;
-use catalyst_store::{Preview, PreviewReport, Scope};
+use catalyst_store::{Preview, PreviewReport};
 use chrono::Utc;
 use futures::StreamExt;
-use kube::ResourceExt;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +16,8 @@ use crate::Previews;
 use crate::error::Error;
 use crate::mirror::{Writers, object};
 use crate::observe::{Observation, asks_for, observe, preview_id};
-use crate::work::{as_it_is, wanted};
+use crate::report::as_it_is;
+use crate::work::wanted;
 
 /// How many previews' news are written down at the same time.
 const WRITERS: usize = 4;
@@ -192,122 +190,6 @@ impl Previews {
             Some((end, _)) => format!("{}…", &text[..end]),
             None => text.into_owned(),
         }
-    }
-
-    async fn follow_projects(&self, mut mirror: Writer<Project>) {
-        let mut events = std::pin::pin!(self.inner.cluster.watch_projects());
-        while let Some(event) = events.next().await {
-            let event = match event {
-                Ok(event) => event,
-                Err(e) => {
-                    tracing::warn!(
-                        error = self.redacted_chain(&e),
-                        "the watch is taken up again"
-                    );
-                    continue;
-                }
-            };
-            mirror.apply_watcher_event(&event);
-            if let Some((project, _)) = object(&event) {
-                let namespace = project.namespace().unwrap_or_default();
-                let key = format!("{namespace}/{}", project.name_any());
-                self.inner.projects.add(&key);
-            }
-            if matches!(event, watcher::Event::InitDone) {
-                self.look_at_all_projects().await;
-            }
-        }
-    }
-
-    /// Projects that went away while nobody watched bring no event.
-    pub(crate) async fn look_at_all_projects(&self) {
-        match self.inner.store.list_projects(Scope::All).await {
-            Ok(all) => {
-                for it in all {
-                    self.inner.projects.add(&format!("{}/{}", it.team, it.name));
-                }
-            }
-            Err(e) => tracing::warn!(
-                error = self.redacted_chain(&e),
-                "the projects could not be listed"
-            ),
-        }
-    }
-
-    /// Keeps the store's projects in step; never returns.
-    async fn take_projects_over(&self) {
-        self.inner.mirror.ready().await;
-        let generations = Mutex::new(HashMap::new());
-        loop {
-            let working = self.inner.projects.next().await;
-            let key = working.key();
-            let Some((team, name)) = key.split_once('/') else {
-                continue;
-            };
-            if let Err(e) = self.take_project_over(team, name, &generations).await {
-                let wait = self.inner.settings.first_wait;
-                tracing::warn!(
-                    project = key,
-                    error = self.redacted_chain(&e),
-                    "a project could not be taken over; it is tried again"
-                );
-                self.inner.projects.add_after(key, wait);
-            }
-        }
-    }
-
-    async fn take_project_over(
-        &self,
-        team: &str,
-        name: &str,
-        generations: &Mutex<HashMap<String, Option<i64>>>,
-    ) -> Result<(), Error> {
-        let key = format!("{team}/{name}");
-        let seen = || generations.lock().unwrap_or_else(PoisonError::into_inner);
-        let namespace = team_namespace(team);
-        let mut project = self.inner.mirror.project(&namespace, name);
-        if project.is_none() {
-            // What is removed takes its previews along: the mirror may lag, the cluster does not.
-            let api = self.inner.cluster.projects(&namespace);
-            let read = api.get_opt(name).await;
-            let read = read.map_err(|e| Error::unavailable("a Project could not be read", e))?;
-            project = read.map(std::sync::Arc::new);
-        }
-        let Some(project) = project else {
-            seen().remove(&key);
-            if self.inner.store.remove_project(team, name).await? {
-                tracing::info!(
-                    component = crate::COMPONENT,
-                    event = "project-removed",
-                    team,
-                    project = name
-                );
-                self.remove_previews_of(team, name).await?;
-            }
-            return Ok(());
-        };
-        self.sync_project(&project).await?;
-        let generation = project.metadata.generation;
-        let before = seen().insert(key, generation);
-        if before.is_some_and(|before| before != generation) {
-            // Its sources may have changed, and so what its Environments ask for.
-            for preview in self.inner.store.present_previews().await? {
-                if preview.team == team && preview.project == name {
-                    self.schedule_work(&preview.id).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn remove_previews_of(&self, team: &str, project: &str) -> Result<(), Error> {
-        for preview in self.inner.store.present_previews().await? {
-            let its = preview.team == team && preview.project == project;
-            if its && preview.status != PreviewStatus::Deleting {
-                self.remove(&preview.id, "its project is gone").await?;
-            }
-        }
-        Ok(())
     }
 }
 

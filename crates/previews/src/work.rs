@@ -13,7 +13,7 @@ use catalyst_crd::labels::{NAMESPACE_TYPE, PROJECT, TEAM, WEB_MANAGER};
 use catalyst_crd::{Environment, Project};
 use catalyst_model::names::{project_namespace, team_namespace};
 use catalyst_model::state::PreviewStatus;
-use catalyst_store::{Preview, PreviewReport, Reported, StoreError, Work};
+use catalyst_store::{Preview, PreviewReport, StoreError, Work};
 use chrono::Utc;
 use kube::Api;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,7 @@ use crate::crew::Crew;
 use crate::desired::{Blueprint, differs};
 use crate::error::Error;
 use crate::observe::{Wanted, observe};
+use crate::report::as_it_is;
 use plan::{Action, plan};
 
 /// How often to look for work that became due without anybody saying so.
@@ -314,44 +315,6 @@ impl Previews {
         }
         Ok(())
     }
-
-    /// Writes what is known of a row now, and tells the news if it is any.
-    pub(crate) async fn report(
-        &self,
-        before: &Preview,
-        report: PreviewReport,
-    ) -> Result<(), StoreError> {
-        let reported = self
-            .inner
-            .store
-            .report_preview(&before.row_id, &report)
-            .await?;
-        let Reported::Changed(after) = reported else {
-            return Ok(());
-        };
-        let message = after.message.as_deref().unwrap_or_default();
-        match (before.status, after.status) {
-            (old, new) if old == new => {}
-            (_, PreviewStatus::Deploying) => {
-                step!(&after, "deployment-started", "deploying");
-            }
-            (_, PreviewStatus::Running) if after.attempt > 1 => {
-                step!(&after, "retry-completed", "running");
-            }
-            (_, PreviewStatus::Running) => {
-                step!(&after, "deployment-completed", "running");
-            }
-            (_, PreviewStatus::Failed) if after.attempt > 1 => {
-                step!(&after, "retry-failed", "failed", message = message);
-            }
-            (_, PreviewStatus::Failed) => {
-                step!(&after, "deployment-failed", "failed", message = message);
-            }
-            _ => {}
-        }
-        self.changed(&after);
-        Ok(())
-    }
 }
 
 /// What the row wants of the cluster.
@@ -359,18 +322,6 @@ pub(crate) fn wanted(preview: &Preview) -> Wanted {
     Wanted {
         commit: preview.commit.clone(),
         attempt: preview.attempt,
-    }
-}
-
-/// A report that changes nothing.
-pub(crate) fn as_it_is(preview: &Preview) -> PreviewReport {
-    PreviewReport {
-        attempt: preview.attempt,
-        status: preview.status,
-        phase: preview.phase,
-        message: preview.message.clone(),
-        url: preview.url.clone(),
-        serving_commit: preview.serving_commit.clone(),
     }
 }
 
