@@ -42,6 +42,11 @@ pub struct PreviewComment<'a> {
 pub enum CommentState<'a> {
     /// Nothing has started yet.
     Pending,
+    /// Nothing may start until a person says so.
+    Blocked {
+        /// Why, in a sentence.
+        reason: &'a str,
+    },
     /// The cluster is working on it.
     Deploying,
     /// It answers.
@@ -101,7 +106,7 @@ impl<'a> CommentState<'a> {
 
     fn emoji_and_label(&self) -> (&'static str, &'static str) {
         match self {
-            Self::Pending => ("🟡", "Pending"),
+            Self::Pending | Self::Blocked { .. } => ("🟡", "Pending"),
             Self::Deploying => ("🔄", "Deploying"),
             Self::Running { .. } => ("🟢", "Live"),
             Self::Failed { .. } => ("🔴", "Failed"),
@@ -145,6 +150,12 @@ fn section(comment: &PreviewComment<'_>, redact: &dyn Fn(&str) -> String) -> Opt
     let page = |text: &str| comment.page.map(|page| markdown::link(text, page));
     Some(match comment.state {
         CommentState::Pending => return None,
+        CommentState::Blocked { reason } => {
+            let reason = markdown::fence(&redact(&markdown::plain(reason)));
+            let link = page("Look at it and approve it")
+                .map_or_else(String::new, |link| format!("\n\n{link}"));
+            format!("### Waiting for approval\n\n{reason}{link}")
+        }
         CommentState::Deploying => {
             let mut text = "### Deploying\n\nThe preview is being built and started. This usually \
                             takes 1–3 minutes; this comment follows."

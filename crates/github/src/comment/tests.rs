@@ -60,6 +60,17 @@ fn a_preview_that_waits_shows_only_its_properties() {
 }
 
 #[test]
+fn a_preview_that_waits_for_a_person_says_for_what() {
+    let reason = "the code comes from the fork mallory/shop: approve commit aaaaaaa";
+    let text = shown(CommentState::Blocked { reason });
+    assert!(text.contains("🟡 Pending"));
+    assert!(text.contains(&format!(
+        "### Waiting for approval\n\n```text\n{reason}\n```"
+    )));
+    assert!(text.contains("[Look at it and approve it](https://catalyst.example/previews/1)"));
+}
+
+#[test]
 fn a_preview_on_its_way_says_how_long_it_may_take() {
     assert_snapshot!(shown(CommentState::Deploying), @r#"
     <!-- catalyst-preview-deployment -->
