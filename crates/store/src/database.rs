@@ -154,9 +154,14 @@ async fn open_sqlite(path: &Path) -> Result<Database, OpenError> {
         // The rest of what a power cut asks for does `WriteAheadLog`.
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(PATIENCE);
-    let writer = SqlitePoolOptions::new()
-        .max_connections(1)
+    // Connections stay: with the last one SQLite would remove the log that `WriteAheadLog` holds.
+    let pool = SqlitePoolOptions::new()
         .acquire_timeout(PATIENCE)
+        .idle_timeout(None)
+        .max_lifetime(None);
+    let writer = pool
+        .clone()
+        .max_connections(1)
         .connect_with(options.clone())
         .await?;
     // One transaction around all migrations: a second process waits, then finds them done.
@@ -164,9 +169,8 @@ async fn open_sqlite(path: &Path) -> Result<Database, OpenError> {
     // `run` is the same, but the compiler cannot see that its future is `Send` (rust-lang/rust#96865).
     SQLITE_SCHEMA.run_direct(&mut *tx).await?;
     tx.commit().await?;
-    let readers = SqlitePoolOptions::new()
+    let readers = pool
         .max_connections(READERS)
-        .acquire_timeout(PATIENCE)
         .connect_with(options.pragma("query_only", "ON"))
         .await?;
     Ok(Database::Sqlite {
@@ -206,8 +210,9 @@ fn sqlite_path(url: &str) -> Option<PathBuf> {
 }
 
 fn without_password(url: &str) -> String {
-    match (url.split_once("://"), url.rfind('@')) {
-        (Some((scheme, _)), Some(at)) => format!("{scheme}://…{}", &url[at..]),
-        _ => url.to_owned(),
+    let shown = url.split('?').next().unwrap_or_default();
+    match (shown.split_once("://"), shown.rfind('@')) {
+        (Some((scheme, _)), Some(at)) => format!("{scheme}://…{}", &shown[at..]),
+        _ => shown.to_owned(),
     }
 }

@@ -134,7 +134,7 @@ impl Attempt {
                 Some(refusal) if refusal.is_unique_violation() => StoreError::Conflict {
                     action,
                     object,
-                    reason: "it exists already".to_owned(),
+                    reason: "another one like it exists already".to_owned(),
                 },
                 Some(refusal) if refusal.is_foreign_key_violation() => {
                     StoreError::NotFound { action, object }

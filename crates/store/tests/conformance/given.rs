@@ -2,6 +2,7 @@
 
 use catalyst_model::ids::{CommitSha, PullRequestNumber};
 use catalyst_model::state::PreviewStatus;
+use catalyst_model::views::DeploymentResult;
 use catalyst_store::{
     NewPullRequest, Preview, PreviewReport, PreviewRequest, ProjectRepository, ProjectSync,
     PullRequest, PullRequestState, Reported, Repository, ReviewStatus, Store,
@@ -130,6 +131,23 @@ pub async fn reported(store: &Store, preview: &Preview, status: PreviewStatus) -
 pub async fn removed(store: &Store, preview: &Preview) -> Preview {
     store.start_removal(&preview.id).await.unwrap().unwrap();
     store.finish_removal(&preview.id).await.unwrap().unwrap()
+}
+
+/// The commit's digit, attempt and result of every deployment, newest first.
+pub async fn results(store: &Store, id: &str) -> Vec<(String, u32, DeploymentResult)> {
+    let deployments = store.deployments(id).await.unwrap();
+    let told = deployments
+        .into_iter()
+        .map(|d| (d.commit[..1].to_owned(), d.attempt, d.result));
+    told.collect()
+}
+
+pub fn result(
+    digit: &str,
+    attempt: u32,
+    result: DeploymentResult,
+) -> (String, u32, DeploymentResult) {
+    (digit.to_owned(), attempt, result)
 }
 
 /// What this many tasks answer that run at once, on every thread.

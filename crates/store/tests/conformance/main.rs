@@ -26,6 +26,7 @@ macro_rules! on_both_databases {
 }
 
 mod deliveries;
+mod deployments;
 mod given;
 mod identity;
 mod leases;

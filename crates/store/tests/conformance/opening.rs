@@ -1,7 +1,9 @@
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use catalyst_store::{SessionPool, Store, StoreError};
 use catalyst_testkit::store::TemporaryStore;
+use sqlx::{Connection, Executor};
 
 use crate::given;
 
@@ -9,6 +11,7 @@ on_both_databases!(
     opening_a_store_again_keeps_what_it_holds,
     a_store_answers_a_ping,
     a_closed_store_says_that_it_does_not_answer,
+    a_call_that_is_dropped_half_way_leaves_no_half_of_it,
 );
 
 async fn opening_a_store_again_keeps_what_it_holds(store: TemporaryStore) {
@@ -30,6 +33,20 @@ async fn a_closed_store_says_that_it_does_not_answer(store: TemporaryStore) {
     assert!(error.retry_after().is_some(), "{error:?}");
 }
 
+async fn a_call_that_is_dropped_half_way_leaves_no_half_of_it(store: TemporaryStore) {
+    let repository = given::project(&store, "acme", "shop", &["acme/shop"]).await;
+    for number in 1..=40 {
+        let pull_request = given::pull_request(&store, &repository, number).await;
+        let wish = given::wish(&pull_request, 'a');
+        let patience = Duration::from_micros(150 * number);
+        drop(tokio::time::timeout(patience, store.request_preview(&wish)).await);
+        // A row without its deployment would be taken for a request that was granted before.
+        store.request_preview(&wish).await.unwrap();
+        let deployments = store.deployments(&pull_request.id).await.unwrap();
+        assert_eq!(deployments.len(), 1);
+    }
+}
+
 async fn open_at_once(url: String) {
     let opened = (0..8).map(|_| {
         let url = url.clone();
@@ -49,6 +66,31 @@ async fn several_processes_can_make_the_same_sqlite_file_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn several_processes_can_fill_the_same_postgres_database_at_once() {
     open_at_once(catalyst_testkit::postgres::fresh_database().await).await;
+}
+
+#[tokio::test]
+async fn another_process_that_writes_makes_the_store_wait_and_not_fail() {
+    let store = TemporaryStore::sqlite().await;
+    let path = store.url().strip_prefix("sqlite:").unwrap();
+    let mut other = sqlx::SqliteConnection::connect(path).await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    let own = (*store).clone();
+    let mut waiting = tokio::spawn(async move { own.local_user("local").await });
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut waiting).await;
+    assert!(early.is_err(), "{early:?}");
+    other.execute("COMMIT").await.unwrap();
+    waiting.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_store_recovers_when_postgres_cuts_its_connections() {
+    let store = TemporaryStore::postgres().await;
+    given::some_pull_request(&store).await;
+    let mut admin = sqlx::PgConnection::connect(store.url()).await.unwrap();
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    admin.execute(cut).await.unwrap();
+    given::some_pull_request(&store).await;
 }
 
 #[tokio::test]
@@ -74,6 +116,7 @@ async fn a_url_of_another_kind_is_refused_and_no_password_is_shown() {
         "mysql://root:hunter2@localhost/catalyst",
         "sqlite::memory:",
         "sqlite:",
+        "redis://localhost/?password=hunter2",
     ] {
         let error = Store::connect(url).await.unwrap_err();
         assert!(matches!(error, StoreError::Url { .. }), "{url}: {error:?}");

@@ -1,8 +1,7 @@
 use catalyst_model::state::{Phase, PreviewStatus};
 use catalyst_model::views::DeploymentResult;
-use catalyst_store::{PreviewReport, PreviewRequest, Reported, Requested, Store, StoreError};
+use catalyst_store::{PreviewReport, PreviewRequest, Reported, Requested, StoreError};
 use catalyst_testkit::store::TemporaryStore;
-use chrono::Duration;
 
 use crate::given::{self, commit};
 
@@ -27,22 +26,8 @@ on_both_databases!(
     a_removal_cancels_ends_and_is_kept_as_history,
     a_removal_that_was_overtaken_by_a_reopening_ends_nothing,
     a_preview_is_found_by_any_of_its_ids_and_by_its_namespace,
-    the_history_tells_every_deployment_newest_first,
-    the_median_is_over_what_became_ready_since_then,
     equal_numbers_of_two_teams_never_meet,
 );
-
-async fn results(store: &Store, id: &str) -> Vec<(String, u32, DeploymentResult)> {
-    let deployments = store.deployments(id).await.unwrap();
-    let told = deployments
-        .into_iter()
-        .map(|d| (d.commit[..1].to_owned(), d.attempt, d.result));
-    told.collect()
-}
-
-fn result(digit: &str, attempt: u32, result: DeploymentResult) -> (String, u32, DeploymentResult) {
-    (digit.to_owned(), attempt, result)
-}
 
 async fn a_request_makes_a_pending_preview_and_begins_a_deployment(store: TemporaryStore) {
     let pull_request = given::some_pull_request(&store).await;
@@ -64,8 +49,8 @@ async fn a_request_makes_a_pending_preview_and_begins_a_deployment(store: Tempor
     assert_eq!(preview.commit, commit('a'));
     assert_eq!(preview.environment, "preview-7");
     assert_eq!(
-        results(&store, &preview.id).await,
-        [result("a", 1, DeploymentResult::Deploying)]
+        given::results(&store, &preview.id).await,
+        [given::result("a", 1, DeploymentResult::Deploying)]
     );
     let summary = preview.summary();
     assert_eq!(
@@ -97,7 +82,7 @@ async fn the_same_commit_twice_starts_one_thing(store: TemporaryStore) {
         assert_eq!(again.outcome, Requested::Existing);
         assert_eq!(again.preview, before);
     }
-    assert_eq!(results(&store, &first.id).await.len(), 1);
+    assert_eq!(given::results(&store, &first.id).await.len(), 1);
 }
 
 async fn of_a_hundred_equal_requests_at_once_one_starts_something(store: TemporaryStore) {
@@ -112,7 +97,7 @@ async fn of_a_hundred_equal_requests_at_once_one_starts_something(store: Tempora
         .into_iter()
         .filter(|o| *o == Requested::Created);
     assert_eq!(created.count(), 1);
-    assert_eq!(results(&store, &pull_request.id).await.len(), 1);
+    assert_eq!(given::results(&store, &pull_request.id).await.len(), 1);
 }
 
 async fn a_push_supersedes_what_is_under_way(store: TemporaryStore) {
@@ -125,10 +110,10 @@ async fn a_push_supersedes_what_is_under_way(store: TemporaryStore) {
         (&first.id, PreviewStatus::Pending)
     );
     assert_eq!(
-        results(&store, &first.id).await,
+        given::results(&store, &first.id).await,
         [
-            result("b", 1, DeploymentResult::Deploying),
-            result("a", 1, DeploymentResult::Superseded)
+            given::result("b", 1, DeploymentResult::Deploying),
+            given::result("a", 1, DeploymentResult::Superseded)
         ]
     );
     let told = store.deployments(&first.id).await.unwrap();
@@ -149,10 +134,10 @@ async fn a_push_keeps_what_is_served_until_the_new_commit_runs(store: TemporaryS
     assert_eq!(second.serving_commit, Some(commit('b')));
     assert!(second.last_deployed_at.is_some());
     assert_eq!(
-        results(&store, &first.id).await,
+        given::results(&store, &first.id).await,
         [
-            result("b", 1, DeploymentResult::Ready),
-            result("a", 1, DeploymentResult::Ready)
+            given::result("b", 1, DeploymentResult::Ready),
+            given::result("a", 1, DeploymentResult::Ready)
         ]
     );
 }
@@ -213,7 +198,7 @@ async fn a_blocked_preview_begins_no_deployment_until_it_is_let_run(store: Tempo
         .unwrap();
     assert_eq!(request.preview.blocked.as_deref(), Some("a fork"));
     assert_eq!(request.preview.attempt, 0);
-    assert_eq!(results(&store, &pull_request.id).await, []);
+    assert_eq!(given::results(&store, &pull_request.id).await, []);
     let let_run = store.request_preview(&wish).await.unwrap();
     assert_eq!(let_run.outcome, Requested::Revived);
     assert_eq!(
@@ -221,8 +206,8 @@ async fn a_blocked_preview_begins_no_deployment_until_it_is_let_run(store: Tempo
         (None, 1)
     );
     assert_eq!(
-        results(&store, &pull_request.id).await,
-        [result("a", 1, DeploymentResult::Deploying)]
+        given::results(&store, &pull_request.id).await,
+        [given::result("a", 1, DeploymentResult::Deploying)]
     );
 }
 
@@ -370,10 +355,10 @@ async fn only_a_failed_preview_can_be_retried(store: TemporaryStore) {
     );
     assert_eq!((retried.message, retried.phase), (None, None));
     assert_eq!(
-        results(&store, &preview.id).await,
+        given::results(&store, &preview.id).await,
         [
-            result("a", 2, DeploymentResult::Deploying),
-            result("a", 1, DeploymentResult::Failed)
+            given::result("a", 2, DeploymentResult::Deploying),
+            given::result("a", 1, DeploymentResult::Failed)
         ]
     );
 }
@@ -383,8 +368,8 @@ async fn a_preview_that_recovers_by_itself_is_ready(store: TemporaryStore) {
     given::reported(&store, &preview, PreviewStatus::Failed).await;
     given::reported(&store, &preview, PreviewStatus::Running).await;
     assert_eq!(
-        results(&store, &preview.id).await,
-        [result("a", 1, DeploymentResult::Ready)]
+        given::results(&store, &preview.id).await,
+        [given::result("a", 1, DeploymentResult::Ready)]
     );
 }
 
@@ -394,8 +379,8 @@ async fn a_crash_after_it_ran_leaves_the_deployment_ready(store: TemporaryStore)
     let failed = given::reported(&store, &preview, PreviewStatus::Failed).await;
     assert_eq!(failed.status, PreviewStatus::Failed);
     assert_eq!(
-        results(&store, &preview.id).await,
-        [result("a", 1, DeploymentResult::Ready)]
+        given::results(&store, &preview.id).await,
+        [given::result("a", 1, DeploymentResult::Ready)]
     );
 }
 
@@ -407,8 +392,8 @@ async fn a_removal_cancels_ends_and_is_kept_as_history(store: TemporaryStore) {
         (PreviewStatus::Deleting, None)
     );
     assert_eq!(
-        results(&store, &preview.id).await,
-        [result("a", 1, DeploymentResult::Cancelled)]
+        given::results(&store, &preview.id).await,
+        [given::result("a", 1, DeploymentResult::Cancelled)]
     );
     assert!(
         store.start_removal(&preview.id).await.unwrap().is_some(),
@@ -447,42 +432,6 @@ async fn a_preview_is_found_by_any_of_its_ids_and_by_its_namespace(store: Tempor
     assert_eq!(by_namespace, Some(second));
     assert_eq!(store.preview("' OR ''='").await.unwrap(), None);
     assert_eq!(store.preview_in_namespace("").await.unwrap(), None);
-}
-
-async fn the_history_tells_every_deployment_newest_first(store: TemporaryStore) {
-    let pull_request = given::some_pull_request(&store).await;
-    for digit in ['a', 'b', 'a', 'c'] {
-        given::requested(&store, &pull_request, digit).await;
-    }
-    let told: Vec<_> = results(&store, &pull_request.id).await;
-    assert_eq!(
-        told,
-        [
-            result("c", 1, DeploymentResult::Deploying),
-            result("a", 2, DeploymentResult::Superseded),
-            result("b", 1, DeploymentResult::Superseded),
-            result("a", 1, DeploymentResult::Superseded),
-        ]
-    );
-}
-
-async fn the_median_is_over_what_became_ready_since_then(store: TemporaryStore) {
-    let since = given::now() - Duration::hours(24);
-    assert_eq!(store.median_seconds_to_ready(since).await.unwrap(), None);
-    let repository = given::project(&store, "acme", "shop", &["acme/shop"]).await;
-    for (number, seconds) in [(1, 10), (2, 1000), (3, 30), (4, 20)] {
-        let pull_request = given::pull_request(&store, &repository, number).await;
-        let wish = PreviewRequest {
-            requested_at: given::now() - Duration::seconds(seconds),
-            ..given::wish(&pull_request, 'a')
-        };
-        let preview = store.request_preview(&wish).await.unwrap().preview;
-        given::reported(&store, &preview, PreviewStatus::Running).await;
-    }
-    let median = store.median_seconds_to_ready(since).await.unwrap().unwrap();
-    assert!((25.0..40.0).contains(&median), "{median}");
-    let soon = given::now() + Duration::seconds(1);
-    assert_eq!(store.median_seconds_to_ready(soon).await.unwrap(), None);
 }
 
 async fn equal_numbers_of_two_teams_never_meet(store: TemporaryStore) {

@@ -12,6 +12,7 @@ on_both_databases!(
     a_repository_is_found_by_name_until_its_id_is_known,
     who_takes_over_a_name_does_not_take_over_the_previews,
     a_project_that_follows_a_rename_takes_the_id_along,
+    two_repositories_of_a_team_cannot_be_the_same_one_on_github,
     a_removed_project_keeps_its_previews_and_can_come_back,
     projects_are_listed_by_team_with_their_previews,
 );
@@ -134,6 +135,14 @@ async fn a_project_that_follows_a_rename_takes_the_id_along(store: TemporaryStor
     store.learn_repository_id(&new.id, 42).await.unwrap();
     let told = store.repository(&new.id).await.unwrap().unwrap();
     assert_eq!(told.github_id, Some(42));
+}
+
+async fn two_repositories_of_a_team_cannot_be_the_same_one_on_github(store: TemporaryStore) {
+    let old = given::project(&store, "acme", "shop", &["acme/web"]).await;
+    let new = given::project(&store, "acme", "site", &["acme/renamed"]).await;
+    store.learn_repository_id(&old.id, 42).await.unwrap();
+    let error = store.learn_repository_id(&new.id, 42).await.unwrap_err();
+    assert!(matches!(error, StoreError::Conflict { .. }), "{error:?}");
 }
 
 async fn a_removed_project_keeps_its_previews_and_can_come_back(store: TemporaryStore) {
