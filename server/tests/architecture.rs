@@ -13,36 +13,68 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("catalyst-cluster", &["model", "crd"]),
     ("catalyst-github", &["model"]),
     ("catalyst-store", &["model"]),
-    ("catalyst-previews", &["model", "crd", "cluster", "github", "store"]),
+    (
+        "catalyst-previews",
+        &["model", "crd", "cluster", "github", "store"],
+    ),
     ("catalyst-operator", &["model", "crd", "cluster"]),
     ("catalyst-localkube", &[]),
     ("catalyst-app", &["model", "previews"]),
     ("catalyst-frontend", &["app"]),
-    ("catalyst-testkit", &["model", "crd", "cluster", "github", "store", "localkube"]),
+    (
+        "catalyst-testkit",
+        &["model", "crd", "cluster", "github", "store", "localkube"],
+    ),
     (
         "catalyst",
-        &["model", "crd", "cluster", "github", "store", "previews", "operator", "localkube", "app"],
+        &[
+            "model",
+            "crd",
+            "cluster",
+            "github",
+            "store",
+            "previews",
+            "operator",
+            "localkube",
+            "app",
+        ],
     ),
     ("xtask", &[]),
 ];
 
 /// The crates that may speak HTTP as a server.
-const AXUM: &[&str] = &["catalyst", "catalyst-app", "catalyst-localkube", "catalyst-testkit"];
+const AXUM: &[&str] = &[
+    "catalyst",
+    "catalyst-app",
+    "catalyst-localkube",
+    "catalyst-testkit",
+];
 
 fn dependencies() -> BTreeMap<String, Vec<String>> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let names = |package: &Value| {
         let normal = |d: &&Value| d["kind"].is_null();
         let dependencies = package["dependencies"].as_array().unwrap();
-        dependencies.iter().filter(normal).map(|d| d["name"].as_str().unwrap().to_owned()).collect()
+        dependencies
+            .iter()
+            .filter(normal)
+            .map(|d| d["name"].as_str().unwrap().to_owned())
+            .collect()
     };
     let packages = metadata["packages"].as_array().unwrap();
-    packages.iter().map(|p| (p["name"].as_str().unwrap().to_owned(), names(p))).collect()
+    packages
+        .iter()
+        .map(|p| (p["name"].as_str().unwrap().to_owned(), names(p)))
+        .collect()
 }
 
 #[test]
@@ -51,11 +83,16 @@ fn dependencies_point_one_way() {
         let allowed = ARROWS
             .iter()
             .find(|(known, _)| *known == name)
-            .unwrap_or_else(|| panic!("{name} is a new room: give it its arrows here and in docs/ARCHITECTURE.md"))
+            .unwrap_or_else(|| {
+                panic!("{name} is a new room: give it its arrows here and in docs/ARCHITECTURE.md")
+            })
             .1;
         for dependency in &dependencies {
             if let Some(room) = dependency.strip_prefix("catalyst-") {
-                assert!(allowed.contains(&room), "{name} may not depend on {dependency}");
+                assert!(
+                    allowed.contains(&room),
+                    "{name} may not depend on {dependency}"
+                );
             }
         }
     }
@@ -65,7 +102,10 @@ fn dependencies_point_one_way() {
 fn only_the_rooms_with_a_door_speak_http_as_a_server() {
     for (name, dependencies) in dependencies() {
         if dependencies.iter().any(|d| d == "axum") {
-            assert!(AXUM.contains(&name.as_str()), "{name} may not depend on axum");
+            assert!(
+                AXUM.contains(&name.as_str()),
+                "{name} may not depend on axum"
+            );
         }
     }
 }

@@ -1,0 +1,143 @@
+//! `catalyst serve`: the dashboard and the webhook, and whatever else runs in this process.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use catalyst_cluster::{Cluster, ClusterSource};
+use catalyst_localkube::LocalKube;
+use catalyst_previews::Previews;
+use clap::Args;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    http::{self, AppState, guard::Origins},
+    settings::{Common, GitHubSettings, PreviewRouting, SettingsError},
+    wiring,
+};
+
+/// Settings of the server.
+#[derive(Args)]
+pub struct Serve {
+    #[command(flatten)]
+    github: GitHubSettings,
+    #[command(flatten)]
+    routing: PreviewRouting,
+}
+
+impl Serve {
+    /// Runs until it is asked to stop; ends in order: no new requests, open ones finished, streams
+    /// told, then workers, operator and cluster.
+    pub async fn run(self, common: Common) -> anyhow::Result<()> {
+        let local = common.local();
+        if common.allow_local_repositories && !local {
+            return Err(SettingsError::LocalRepositories.into());
+        }
+        let data = wiring::data_folder(&common)?;
+        let secrets = wiring::webhook_secrets(&self.github, local.then_some(data.as_path()))?;
+        let github = wiring::github(&self.github)?;
+        let operator_settings = wiring::operator_settings(&common, &self.routing, local)?;
+        let store = wiring::open_store(&common).await?;
+        let listener = tokio::net::TcpListener::bind(common.listen)
+            .await
+            .with_context(|| format!("cannot listen on {} (CATALYST_LISTEN)", common.listen))?;
+        let port = listener.local_addr()?.port();
+
+        // Two stages: the door closes first, what stands behind it afterwards.
+        let closing = CancellationToken::new();
+        let stopping = CancellationToken::new();
+        wiring::stop_on_signals(closing.clone());
+
+        let embedded = if local {
+            let config = wiring::embedded_cluster(&common, &self.routing, &data);
+            Some(LocalKube::start(config).await?)
+        } else {
+            None
+        };
+        let cluster = match &embedded {
+            Some(embedded) => {
+                let path = wiring::write_kubeconfig(&data, &embedded.kubeconfig().to_string())?;
+                Cluster::connect(&ClusterSource::Kubeconfig(path)).await?
+            }
+            None => Cluster::connect(&ClusterSource::Inferred).await?,
+        };
+        if local {
+            cluster.install_crds().await?;
+        }
+
+        let notices = if local {
+            wiring::notices(github.as_ref(), &cluster).await?
+        } else {
+            Vec::new()
+        };
+        let previews = Previews::new(
+            store.clone(),
+            cluster.clone(),
+            github,
+            wiring::preview_settings(&common, &self.github, notices),
+        );
+        let mut background = JoinSet::new();
+        if local {
+            let client = cluster.client();
+            let stopping = stopping.clone();
+            background.spawn(async move {
+                catalyst_operator::run(client, operator_settings, stopping).await;
+            });
+        }
+        {
+            let (previews, stopping) = (previews.clone(), stopping.clone());
+            background.spawn(async move {
+                previews.run(stopping).await;
+            });
+        }
+
+        let sessions = wiring::sessions(&store)?;
+        let public_url = common.public_url();
+        let site = http::site_folder();
+        anyhow::ensure!(
+            site.join("pkg").is_dir(),
+            "the pages' files are missing: there is no {}/pkg (build with `cargo xtask build`)",
+            site.display()
+        );
+        let state = AppState {
+            previews,
+            store: store.clone(),
+            webhook_secrets: Arc::new(secrets),
+            origins: Origins::new(&public_url, port),
+            leptos: http::leptos_options(&site, common.listen),
+            shutdown: closing.clone(),
+        };
+        let app = http::router(state, sessions, public_url.starts_with("https://"));
+        tracing::info!(url = %public_url, cluster = cluster.name(), data = %data.display(), "Catalyst is listening");
+        if local {
+            let link = wiring::sign_in_link(&store, &common).await?;
+            tracing::info!("sign in once with {link}");
+        }
+
+        let serving =
+            axum::serve(listener, app).with_graceful_shutdown(closing.clone().cancelled_owned());
+        let served = tokio::select! {
+            served = serving => served.context("the HTTP server stopped"),
+            // A part that the rest cannot do without has ended: stop, and let whoever runs us
+            // start us anew.
+            Some(ended) = background.join_next() => {
+                ended.context("a background task panicked").and_then(|()| {
+                    anyhow::ensure!(closing.is_cancelled(), "a background task ended by itself");
+                    Ok(())
+                })
+            }
+        };
+        stopping.cancel();
+        let drained = async { while background.join_next().await.is_some() {} };
+        if tokio::time::timeout(wiring::PATIENCE, drained)
+            .await
+            .is_err()
+        {
+            tracing::warn!("some work did not end in time; it is taken up at the next start");
+        }
+        if let Some(embedded) = embedded {
+            embedded.shutdown().await;
+        }
+        served
+    }
+}

@@ -1,0 +1,108 @@
+//! The pages and their server functions: Leptos, with the use cases and the actor in its context.
+
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+use catalyst_app::{App, shell};
+use catalyst_previews::Actor;
+use http::{HeaderValue, Request, Uri, header};
+use leptos::{
+    nonce::{provide_nonce, use_nonce},
+    prelude::{provide_context, use_context},
+};
+use leptos_axum::{AxumRouteListing, LeptosRoutes, ResponseOptions, generate_route_list};
+
+use super::{AppState, guard};
+
+/// Each page of the app, at the paths that its own router names.
+pub fn routes(state: &AppState) -> Router<AppState> {
+    let pages: Vec<AxumRouteListing> = generate_route_list(App);
+    let paths = pages.clone();
+    let render = move |State(state): State<AppState>, request: Request<Body>| {
+        let paths = paths.clone();
+        async move {
+            let context = page_context(&state, &request);
+            let options = state.leptos.clone();
+            let handler = leptos_axum::render_route_with_context(paths, context, move || {
+                shell(options.clone())
+            });
+            handler(State(state), request).await.into_response()
+        }
+    };
+    Router::new()
+        .route(
+            "/",
+            get(|| async { Redirect::temporary("/preview-environments") }),
+        )
+        .leptos_routes_with_handler(
+            pages
+                .into_iter()
+                .filter(|page| page.path() != "/")
+                .collect(),
+            render,
+        )
+        .with_state(state.clone())
+}
+
+/// `GET` or `POST /api/fn/…`.
+pub async fn server_function(State(state): State<AppState>, request: Request<Body>) -> Response {
+    let context = base_context(&state, &request);
+    leptos_axum::handle_server_fns_with_context(context, request)
+        .await
+        .into_response()
+}
+
+/// A file of the site, else the page that says what is missing.
+pub async fn file_or_not_found(
+    State(state): State<AppState>,
+    uri: Uri,
+    request: Request<Body>,
+) -> Response {
+    let context = page_context(&state, &request);
+    let handler = leptos_axum::file_and_error_handler_with_context(context, shell);
+    let mut response = handler(uri, State(state), request).await;
+    if response.status().is_success() {
+        // Names stay the same from one version to the next, so browsers ask each time whether
+        // what they hold is still good.
+        response
+            .headers_mut()
+            .entry(header::CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-cache"));
+    }
+    response
+}
+
+fn base_context(
+    state: &AppState,
+    request: &Request<Body>,
+) -> impl Fn() + Clone + Send + Sync + 'static {
+    let previews = state.previews.clone();
+    let actor: Option<Actor> = request.extensions().get().cloned();
+    move || {
+        provide_context(previews.clone());
+        provide_context(actor.clone());
+    }
+}
+
+fn page_context(
+    state: &AppState,
+    request: &Request<Body>,
+) -> impl Fn() + Clone + Send + Sync + 'static {
+    let base = base_context(state, request);
+    move || {
+        base();
+        provide_nonce();
+        let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>()) else {
+            return;
+        };
+        // A nonce is base64, so this cannot fail; without it the strict default applies.
+        if let Ok(policy) = HeaderValue::from_str(&guard::content_security_policy(&nonce)) {
+            response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
+            response.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+    }
+}

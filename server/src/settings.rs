@@ -1,0 +1,293 @@
+//! Every setting of Catalyst, in one place: an environment variable and a flag each.
+//!
+//! `catalyst help serve` prints this page. What is wrong with a setting is said when the program
+//! starts, once for each setting, and stops it.
+
+use std::{fmt, net::SocketAddr, path::PathBuf};
+
+use clap::{Args, ValueEnum};
+use secrecy::SecretString;
+use url::Url;
+
+/// Which cluster the previews run in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ClusterMode {
+    /// Kubernetes inside a cluster or with KUBECONFIG set; the embedded cluster otherwise.
+    Auto,
+    /// The embedded cluster, in this process.
+    Local,
+    /// A Kubernetes: this pod's own, or KUBECONFIG's current context.
+    Kubernetes,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for log collectors.
+    Json,
+}
+
+/// A secret setting, which nothing prints.
+#[derive(Clone)]
+pub struct Secret(pub SecretString);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(SecretString::from(text))
+    }
+}
+
+/// Where things are kept and how the program speaks: common to all commands.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Folder for the database, the embedded cluster and the kubeconfig
+    /// [default: $XDG_DATA_HOME/catalyst or ~/.local/share/catalyst].
+    #[arg(long, env = "CATALYST_DATA", global = true)]
+    pub data: Option<PathBuf>,
+
+    /// Address of the dashboard and the webhook.
+    #[arg(
+        long,
+        env = "CATALYST_LISTEN",
+        global = true,
+        default_value = "127.0.0.1:3000"
+    )]
+    pub listen: SocketAddr,
+
+    /// The dashboard's address as people and pods reach it
+    /// [default: http:// and the address of --listen].
+    #[arg(long, env = "CATALYST_WEB_URL", global = true)]
+    pub web_url: Option<Url>,
+
+    /// Where what people asked for is kept: `sqlite:PATH` or `postgres://…`
+    /// [default: catalyst.db in the data folder].
+    #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// Which cluster the previews run in.
+    #[arg(
+        long,
+        env = "CATALYST_CLUSTER",
+        global = true,
+        value_enum,
+        default_value = "auto"
+    )]
+    pub cluster: ClusterMode,
+
+    /// Allow file:// clone URLs. For trying things out on one's own machine: whoever can make a
+    /// Project can then read any Git repository of this machine's that Catalyst can read. Works
+    /// with the embedded cluster only.
+    #[arg(
+        long,
+        env = "CATALYST_ALLOW_LOCAL_REPOSITORIES",
+        global = true,
+        default_value_t = false,
+        action = clap::ArgAction::Set,
+        num_args = 0..=1,
+        default_missing_value = "true"
+    )]
+    pub allow_local_repositories: bool,
+
+    /// How log lines are written. What is written is chosen by RUST_LOG, as for any Rust program.
+    #[arg(
+        long,
+        env = "CATALYST_LOG_FORMAT",
+        global = true,
+        value_enum,
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
+}
+
+/// What the web side needs to speak with GitHub.
+#[derive(Debug, Clone, Args)]
+pub struct GitHubSettings {
+    /// The secret that GitHub signs webhooks with. Required with Kubernetes; with the embedded
+    /// cluster one is made up and kept in the data folder.
+    #[arg(long, env = "GITHUB_WEBHOOK_SECRET", hide_env_values = true)]
+    pub github_webhook_secret: Option<Secret>,
+
+    /// The secret from before, accepted too while GitHub is being switched to a new one.
+    #[arg(long, env = "GITHUB_WEBHOOK_SECRET_PREVIOUS", hide_env_values = true)]
+    pub github_webhook_secret_previous: Option<Secret>,
+
+    /// GitHub's REST API; https://HOST/api/v3 for GitHub Enterprise Server.
+    #[arg(long, env = "GITHUB_API_URL", default_value = "https://api.github.com")]
+    pub github_api_url: Url,
+
+    /// The id of the GitHub App that Catalyst acts as.
+    #[arg(long, env = "GITHUB_APP_ID", requires = "github_app_private_key")]
+    pub github_app_id: Option<u64>,
+
+    /// The App's private key (PEM), or the path of a file that holds it.
+    #[arg(
+        long,
+        env = "GITHUB_APP_PRIVATE_KEY",
+        hide_env_values = true,
+        requires = "github_app_id"
+    )]
+    pub github_app_private_key: Option<Secret>,
+
+    /// A personal access token, instead of an App. GITHUB_TOKEN is read too.
+    #[arg(long, env = "GITHUB_PAT", hide_env_values = true)]
+    pub github_pat: Option<Secret>,
+}
+
+/// Where previews answer, and what they may reach.
+#[derive(Debug, Clone, Args)]
+pub struct PreviewRouting {
+    /// The port that the embedded cluster serves previews on, and that local URLs name.
+    #[arg(long, env = "INGRESS_PORT", default_value_t = 8080)]
+    pub ingress_port: u16,
+
+    /// The domain below which each preview gets a host name.
+    #[arg(long, env = "PREVIEW_DOMAIN", default_value = "preview.catalyst.dev")]
+    pub preview_domain: String,
+
+    /// Give previews URLs of the form http://NAMESPACE.localhost:PORT/. Always so with the
+    /// embedded cluster.
+    #[arg(long, env = "LOCAL_PREVIEW_ROUTING", default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    pub local_preview_routing: bool,
+
+    /// The namespace of the ingress controller, which alone may reach previews from outside
+    /// [default: POD_NAMESPACE, then ingress-nginx].
+    #[arg(long, env = "INGRESS_NAMESPACE")]
+    pub ingress_namespace: Option<String>,
+
+    /// The namespace that Catalyst itself runs in; set by the chart.
+    #[arg(long, env = "POD_NAMESPACE")]
+    pub pod_namespace: Option<String>,
+
+    /// The class of the Ingresses that are made.
+    #[arg(long, env = "CATALYST_INGRESS_CLASS", default_value = "nginx")]
+    pub ingress_class: String,
+
+    /// The image that fetches the source; it needs git and sh.
+    #[arg(long, env = "GIT_CLONE_IMAGE", default_value = "alpine/git:2.45.2")]
+    pub git_clone_image: String,
+
+    /// Minutes after which a deployment that is not ready is given up.
+    #[arg(long, env = "CATALYST_DEPLOY_DEADLINE_MINUTES", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=240))]
+    pub deploy_deadline_minutes: u16,
+
+    /// What previews may reach besides HTTPS on the public internet, as in
+    /// `10.1.2.0/24:5432,6379 192.0.2.7/32:80`. Private, link-local and metadata addresses stay
+    /// closed unless they are named here.
+    #[arg(long, env = "CATALYST_PREVIEW_EGRESS", value_delimiter = ' ')]
+    pub preview_egress: Vec<String>,
+}
+
+impl Common {
+    /// The data folder.
+    ///
+    /// # Errors
+    /// When there is neither the setting nor a home folder to put it in.
+    pub fn data_dir(&self) -> Result<PathBuf, SettingsError> {
+        if let Some(data) = &self.data {
+            return std::path::absolute(data).map_err(|source| SettingsError::Data {
+                path: data.clone(),
+                source,
+            });
+        }
+        let base = std::env::var_os("XDG_DATA_HOME")
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+            .or_else(|| std::env::home_dir().map(|home| home.join(".local/share")))
+            .ok_or(SettingsError::NoHome)?;
+        Ok(base.join("catalyst"))
+    }
+
+    /// The database's URL.
+    ///
+    /// # Errors
+    /// Those of [`Common::data_dir`].
+    pub fn database(&self) -> Result<String, SettingsError> {
+        match &self.database_url {
+            Some(url) if !url.is_empty() => Ok(url.clone()),
+            _ => Ok(format!(
+                "sqlite:{}",
+                self.data_dir()?.join("catalyst.db").display()
+            )),
+        }
+    }
+
+    /// The dashboard's address as people reach it, without a trailing slash.
+    #[must_use]
+    pub fn public_url(&self) -> String {
+        match &self.web_url {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None if self.listen.ip().is_unspecified() => {
+                format!("http://127.0.0.1:{}", self.listen.port())
+            }
+            None => format!("http://{}", self.listen),
+        }
+    }
+
+    /// Whether the embedded cluster is to be used.
+    #[must_use]
+    pub fn local(&self) -> bool {
+        match self.cluster {
+            ClusterMode::Local => true,
+            ClusterMode::Kubernetes => false,
+            ClusterMode::Auto => {
+                let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
+                let configured = set("KUBERNETES_SERVICE_HOST")
+                    || set("KUBECONFIG")
+                    || std::env::vars_os()
+                        .any(|(k, _)| k.to_str().is_some_and(|k| k.starts_with("KUBECONFIG_")));
+                !configured
+            }
+        }
+    }
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// No place for the data.
+    #[error("there is no home folder to keep data in: set CATALYST_DATA")]
+    NoHome,
+    /// The data folder is not usable.
+    #[error("CATALYST_DATA: {} cannot be used", path.display())]
+    Data {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// No secret to verify webhooks with.
+    #[error(
+        "GITHUB_WEBHOOK_SECRET is not set: choose a long random text, and give the same to GitHub's webhook"
+    )]
+    NoWebhookSecret,
+    /// A secret that guards nothing.
+    #[error("{name} is empty or shorter than 16 characters: choose a long random text")]
+    WeakSecret {
+        /// The variable.
+        name: &'static str,
+    },
+    /// file:// where it cannot work.
+    #[error(
+        "CATALYST_ALLOW_LOCAL_REPOSITORIES works with the embedded cluster only: set CATALYST_CLUSTER=local, or leave it off"
+    )]
+    LocalRepositories,
+    /// Two identities.
+    #[error(
+        "GITHUB_APP_ID and GITHUB_PAT are both set: Catalyst acts as one of them; unset the other"
+    )]
+    TwoIdentities,
+    /// The App's key or the token is none.
+    #[error("the GitHub credentials cannot be used")]
+    Credentials(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What previews may reach is malformed.
+    #[error("CATALYST_PREVIEW_EGRESS: {0:?} is not CIDR:PORT[,PORT…], as in 10.1.2.0/24:5432")]
+    Egress(String),
+}

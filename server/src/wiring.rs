@@ -1,0 +1,430 @@
+//! Turning settings into the parts that the commands put together.
+
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context;
+use catalyst_cluster::{Cluster, ClusterSource};
+use catalyst_github::{
+    Credentials, GitHub, Settings as GitHubClientSettings,
+    credentials::InvalidCredentials,
+    webhook::{WebhookSecret, WebhookSecrets},
+};
+use catalyst_localkube::LocalKubeConfig;
+use catalyst_operator::{EgressRule, OperatorSettings};
+use catalyst_previews::{PreviewSettings, Previews, Redactor};
+use catalyst_store::{SessionPool, Store};
+use k8s_openapi::api::core::v1::Node;
+use kube::{Api, api::ListParams};
+use secrecy::{ExposeSecret, SecretString};
+use tokio_util::sync::CancellationToken;
+use tower_sessions_sqlx_store::{PostgresStore, SqliteStore};
+
+use crate::{
+    http::session::Sessions,
+    settings::{Common, GitHubSettings, PreviewRouting, Secret, SettingsError},
+};
+
+/// How long running work may take to come to its end when we are asked to stop.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Shorter webhook secrets can be guessed.
+const SHORTEST_SECRET: usize = 16;
+
+/// The data folder, made if it is not there, closed to other users.
+pub fn data_folder(common: &Common) -> anyhow::Result<PathBuf> {
+    let data = common.data_dir()?;
+    let made = fs::create_dir_all(&data)
+        .and_then(|()| fs::set_permissions(&data, fs::Permissions::from_mode(0o700)));
+    made.map_err(|source| SettingsError::Data {
+        path: data.clone(),
+        source,
+    })?;
+    Ok(data)
+}
+
+/// Opens the database, bringing its schema up to date.
+pub async fn open_store(common: &Common) -> anyhow::Result<Store> {
+    data_folder(common)?;
+    Ok(Store::connect(&common.database()?).await?)
+}
+
+/// The sessions, in the store's own database.
+pub fn sessions(store: &Store) -> anyhow::Result<Sessions> {
+    Ok(match store.session_pool() {
+        SessionPool::Sqlite(pool) => {
+            Sessions::Sqlite(named(SqliteStore::new(pool).with_table_name("sessions"))?)
+        }
+        SessionPool::Postgres(pool) => Sessions::Postgres(named(
+            PostgresStore::new(pool)
+                .with_schema_name("public")
+                .and_then(|store| store.with_table_name("sessions")),
+        )?),
+    })
+}
+
+fn named<T>(store: Result<T, String>) -> anyhow::Result<T> {
+    store.map_err(anyhow::Error::msg)
+}
+
+/// The secrets that webhooks may be signed with. In `local` mode one is made up where none is
+/// set, and kept in that folder.
+pub fn webhook_secrets(
+    settings: &GitHubSettings,
+    local: Option<&Path>,
+) -> anyhow::Result<WebhookSecrets> {
+    let current = match (&settings.github_webhook_secret, local) {
+        (Some(secret), _) => checked("GITHUB_WEBHOOK_SECRET", secret)?,
+        (None, Some(data)) => WebhookSecret::new(local_webhook_secret(data)?)?,
+        (None, None) => return Err(SettingsError::NoWebhookSecret.into()),
+    };
+    let previous = settings
+        .github_webhook_secret_previous
+        .as_ref()
+        .map(|secret| checked("GITHUB_WEBHOOK_SECRET_PREVIOUS", secret))
+        .transpose()?;
+    Ok(WebhookSecrets::new(current, previous))
+}
+
+fn checked(name: &'static str, secret: &Secret) -> anyhow::Result<WebhookSecret> {
+    if secret.0.expose_secret().trim().len() < SHORTEST_SECRET {
+        return Err(SettingsError::WeakSecret { name }.into());
+    }
+    Ok(WebhookSecret::new(secret.0.clone())?)
+}
+
+/// The secret of local mode: 32 random bytes, made once.
+pub fn local_webhook_secret(data: &Path) -> anyhow::Result<SecretString> {
+    let path = data.join("webhook-secret");
+    match fs::read_to_string(&path) {
+        Ok(secret) if secret.trim().len() >= SHORTEST_SECRET => Ok(secret.trim().into()),
+        Ok(_) => anyhow::bail!(
+            "{} is damaged: delete it, and a new one is made",
+            path.display()
+        ),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let secret = random_hex();
+            write_private(&path, &secret)?;
+            Ok(secret.into())
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// 32 random bytes in hexadecimal.
+pub fn random_hex() -> String {
+    let bytes: [u8; 32] = rand::random();
+    hex::encode(bytes)
+}
+
+/// Writes a file that other users cannot read, all of it or nothing.
+pub fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let partial = path.with_extension("partial");
+    let write = || -> std::io::Result<()> {
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&partial)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&partial, path)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Keeps the embedded cluster's kubeconfig where kubectl and the other commands find it.
+pub fn write_kubeconfig(data: &Path, kubeconfig: &str) -> anyhow::Result<PathBuf> {
+    let path = data.join("kubeconfig");
+    write_private(&path, kubeconfig)?;
+    Ok(path)
+}
+
+/// Who we are to GitHub; none where nothing is set, and then nothing is written there.
+pub fn github(settings: &GitHubSettings) -> anyhow::Result<Option<GitHub>> {
+    let token = settings.github_pat.clone().or_else(|| {
+        std::env::var("GITHUB_TOKEN")
+            .ok()
+            .filter(|token| !token.is_empty())
+            .map(Secret::from)
+    });
+    let unusable = |error: InvalidCredentials| SettingsError::Credentials(Box::new(error));
+    let app = settings
+        .github_app_id
+        .zip(settings.github_app_private_key.as_ref());
+    let credentials = match (app, token) {
+        (Some(_), Some(_)) if settings.github_pat.is_some() => {
+            return Err(SettingsError::TwoIdentities.into());
+        }
+        (Some((id, key)), _) => Credentials::app(id, &key_text(key)?).map_err(unusable)?,
+        (None, Some(token)) => Credentials::token(&token.0).map_err(unusable)?,
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(GitHub::new(
+        credentials,
+        GitHubClientSettings::new(settings.github_api_url.clone()),
+    )?))
+}
+
+/// The App's key, which may be given as the path of a file.
+fn key_text(key: &Secret) -> anyhow::Result<SecretString> {
+    let text = key.0.expose_secret().trim();
+    if text.starts_with("-----BEGIN") {
+        return Ok(text.into());
+    }
+    let read = fs::read_to_string(text).with_context(
+        || "GITHUB_APP_PRIVATE_KEY is neither a PEM key nor a file that can be read",
+    )?;
+    Ok(read.into())
+}
+
+/// The settings of the use cases.
+pub fn preview_settings(
+    common: &Common,
+    github: &GitHubSettings,
+    notices: Vec<String>,
+) -> PreviewSettings {
+    let secrets = [
+        &github.github_webhook_secret,
+        &github.github_webhook_secret_previous,
+        &github.github_app_private_key,
+        &github.github_pat,
+    ];
+    let known = secrets.into_iter().flatten().map(|secret| secret.0.clone());
+    let mut git_hosts = vec!["github.com".to_owned()];
+    // GitHub Enterprise Server serves its API and its repositories from one host.
+    if let Some(host) = github
+        .github_api_url
+        .host_str()
+        .filter(|host| *host != "api.github.com")
+    {
+        git_hosts.push(host.to_owned());
+    }
+    PreviewSettings {
+        dashboard_url: common.public_url().parse().ok(),
+        allow_local_repositories: common.allow_local_repositories,
+        git_hosts,
+        redactor: Redactor::new(known),
+        notices,
+        ..PreviewSettings::default()
+    }
+}
+
+/// What does not work as it should here, in sentences for the operators' page.
+pub async fn notices(github: Option<&GitHub>, cluster: &Cluster) -> anyhow::Result<Vec<String>> {
+    let mut notices = Vec::new();
+    if github.is_none() {
+        notices.push(
+            "GitHub is not configured: previews get no comments and no commit statuses. \
+             Set GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY, or GITHUB_PAT."
+                .to_owned(),
+        );
+    }
+    let nodes: Api<Node> = Api::all(cluster.client());
+    for node in nodes
+        .list(&ListParams::default())
+        .await
+        .context("cannot list the nodes")?
+    {
+        let conditions = node
+            .status
+            .and_then(|status| status.conditions)
+            .unwrap_or_default();
+        let limited = conditions
+            .into_iter()
+            .filter(|condition| condition.type_ == "PodsIsolated" && condition.status != "True");
+        notices.extend(limited.filter_map(|condition| condition.message));
+    }
+    Ok(notices)
+}
+
+/// The operator's settings; `local` means that it works on the embedded cluster.
+pub fn operator_settings(
+    common: &Common,
+    routing: &PreviewRouting,
+    local: bool,
+) -> Result<OperatorSettings, SettingsError> {
+    if common.allow_local_repositories && !local {
+        return Err(SettingsError::LocalRepositories);
+    }
+    let mut egress = EgressRule::public_https();
+    for rule in routing
+        .preview_egress
+        .iter()
+        .filter(|rule| !rule.is_empty())
+    {
+        egress.push(egress_rule(rule).ok_or_else(|| SettingsError::Egress(rule.clone()))?);
+    }
+    let own = routing
+        .pod_namespace
+        .clone()
+        .filter(|name| !name.is_empty());
+    let ingress = routing
+        .ingress_namespace
+        .clone()
+        .filter(|name| !name.is_empty());
+    Ok(OperatorSettings {
+        preview_domain: routing.preview_domain.clone(),
+        local_preview_routing: local || routing.local_preview_routing,
+        ingress_port: routing.ingress_port,
+        ingress_class: routing.ingress_class.clone(),
+        ingress_namespace: ingress
+            .or(own)
+            .unwrap_or_else(|| "ingress-nginx".to_owned()),
+        git_image: routing.git_clone_image.clone(),
+        allow_local_repositories: common.allow_local_repositories,
+        egress,
+        deadline: Duration::from_secs(60 * u64::from(routing.deploy_deadline_minutes)),
+        ..OperatorSettings::default()
+    })
+}
+
+/// Reads `CIDR:PORT[,PORT…]`. IPv6 addresses hold colons too; the last one separates the ports.
+fn egress_rule(text: &str) -> Option<EgressRule> {
+    let (cidr, ports) = text.rsplit_once(':')?;
+    let (address, prefix) = cidr.split_once('/')?;
+    let address: std::net::IpAddr = address.parse().ok()?;
+    let prefix: u8 = prefix.parse().ok()?;
+    if prefix > if address.is_ipv4() { 32 } else { 128 } {
+        return None;
+    }
+    let ports: Option<Vec<u16>> = ports
+        .split(',')
+        .map(|port| port.parse().ok().filter(|port| *port != 0))
+        .collect();
+    Some(EgressRule {
+        cidr: cidr.to_owned(),
+        except: Vec::new(),
+        ports: ports?,
+    })
+}
+
+/// The embedded cluster's settings.
+pub fn embedded_cluster(common: &Common, routing: &PreviewRouting, data: &Path) -> LocalKubeConfig {
+    let mut config = LocalKubeConfig::new(data.join("cluster"));
+    config.ingress_listen = ([127, 0, 0, 1], routing.ingress_port).into();
+    if common.allow_local_repositories {
+        config.host_path_roots.push("/".into());
+    }
+    config
+}
+
+/// The use cases for a command that runs beside a server: its database, and its cluster.
+pub async fn previews_of_running_server(common: &Common) -> anyhow::Result<Previews> {
+    let source = if common.local() {
+        let path = common.data_dir()?.join("kubeconfig");
+        anyhow::ensure!(
+            path.is_file(),
+            "no embedded cluster has run with this data folder ({}): start `catalyst serve` first",
+            common.data_dir()?.display()
+        );
+        ClusterSource::Kubeconfig(path)
+    } else {
+        ClusterSource::Inferred
+    };
+    let cluster = Cluster::connect(&source).await?;
+    cluster
+        .ping()
+        .await
+        .context("is `catalyst serve` running?")?;
+    let settings = PreviewSettings {
+        allow_local_repositories: common.allow_local_repositories,
+        ..PreviewSettings::default()
+    };
+    Ok(Previews::new(
+        open_store(common).await?,
+        cluster,
+        None,
+        settings,
+    ))
+}
+
+/// A link that signs the local operator in, once, within the hour.
+pub async fn sign_in_link(store: &Store, common: &Common) -> anyhow::Result<String> {
+    let user = store.local_user(catalyst_previews::LOCAL_LOGIN).await?;
+    let token = store
+        .issue_sign_in_token(user.id, Duration::from_secs(3600))
+        .await?;
+    Ok(format!("{}/sign-in?token={token}", common.public_url()))
+}
+
+/// Cancels on SIGINT and SIGTERM; a second signal ends the process at once.
+pub fn stop_on_signals(token: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    tokio::spawn(async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        ) else {
+            tracing::error!("signals cannot be listened to; stop the process by force");
+            return;
+        };
+        for times in 0.. {
+            tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} }
+            if times > 0 {
+                std::process::exit(130);
+            }
+            tracing::info!("stopping; once more stops at once");
+            token.cancel();
+        }
+    });
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_egress_rule_is_a_range_and_its_ports() {
+        let rule = egress_rule("10.1.2.0/24:5432,6379").unwrap();
+        assert_eq!(
+            (rule.cidr.as_str(), rule.ports),
+            ("10.1.2.0/24", vec![5432, 6379])
+        );
+        assert_eq!(egress_rule("fd00::/8:443").unwrap().cidr, "fd00::/8");
+        for bad in [
+            "",
+            "10.0.0.0/8",
+            "10.0.0.0:443",
+            "10.0.0.0/33:443",
+            "x/8:1",
+            "10.0.0.0/8:0",
+        ] {
+            assert!(egress_rule(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_webhook_secret_that_can_be_guessed_stops_the_start() {
+        let error =
+            checked("GITHUB_WEBHOOK_SECRET", &Secret::from("short".to_owned())).unwrap_err();
+        assert!(
+            error.to_string().contains("GITHUB_WEBHOOK_SECRET"),
+            "{error}"
+        );
+        assert!(
+            !error.to_string().contains("short"),
+            "the secret itself is not shown"
+        );
+    }
+
+    #[test]
+    fn the_secret_of_local_mode_is_made_once_and_closed_to_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = local_webhook_secret(folder.path()).unwrap();
+        let second = local_webhook_secret(folder.path()).unwrap();
+        assert_eq!(first.expose_secret(), second.expose_secret());
+        let mode = fs::metadata(folder.path().join("webhook-secret"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
