@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::Connection;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
@@ -162,6 +163,11 @@ async fn open_sqlite(path: &Path) -> Result<Database, OpenError> {
     let writer = pool
         .clone()
         .max_connections(1)
+        // A call that is dropped just as its transaction begins leaves it open (sqlx 0.8), as does a
+        // full disk. Such a connection is closed, which undoes the transaction, and made anew.
+        .before_acquire(|connection, _| {
+            Box::pin(async move { Ok(!connection.is_in_transaction()) })
+        })
         .connect_with(options.clone())
         .await?;
     // One transaction around all migrations: a second process waits, then finds them done.

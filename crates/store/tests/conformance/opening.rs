@@ -35,10 +35,10 @@ async fn a_closed_store_says_that_it_does_not_answer(store: TemporaryStore) {
 
 async fn a_call_that_is_dropped_half_way_leaves_no_half_of_it(store: TemporaryStore) {
     let repository = given::project(&store, "acme", "shop", &["acme/shop"]).await;
-    for number in 1..=40 {
+    for number in 1..=60 {
         let pull_request = given::pull_request(&store, &repository, number).await;
         let wish = given::wish(&pull_request, 'a');
-        let patience = Duration::from_micros(150 * number);
+        let patience = Duration::from_micros(100 * number);
         drop(tokio::time::timeout(patience, store.request_preview(&wish)).await);
         // A row without its deployment would be taken for a request that was granted before.
         store.request_preview(&wish).await.unwrap();

@@ -131,7 +131,7 @@ async fn a_project_that_follows_a_rename_takes_the_id_along(store: TemporaryStor
         .find_repositories(42, &"acme/site".parse().unwrap())
         .await
         .unwrap();
-    assert_eq!(found, [new.clone()]);
+    assert_eq!(found, std::slice::from_ref(&new));
     store.learn_repository_id(&new.id, 42).await.unwrap();
     let told = store.repository(&new.id).await.unwrap().unwrap();
     assert_eq!(told.github_id, Some(42));
