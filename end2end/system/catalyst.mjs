@@ -4,6 +4,7 @@ import { execFile, spawn } from "node:child_process";
 import { createHmac, randomUUID } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
+import https from "node:https";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -122,12 +123,23 @@ export class Catalyst {
   }
 
   /** The embedded cluster, asked without any tool. */
-  async kubernetes(path) {
+  kubernetes(path) {
     const kubeconfig = readFileSync(join(this.data, "kubeconfig"), "utf8");
-    const server = kubeconfig.match(/server: *["']?([^"'\s]+)/)[1];
-    const token = kubeconfig.match(/token: *["']?([^"'\s]+)/)[1];
-    const response = await fetch(server + path, { headers: { authorization: `Bearer ${token}` } });
-    return { status: response.status, body: await response.json() };
+    const value = (name) => kubeconfig.match(new RegExp(`${name}: *["']?([^"'\\s]+)`))?.[1];
+    const url = new URL(path, value("server"));
+    const ca = Buffer.from(value("certificate-authority-data") ?? "", "base64");
+    const client = url.protocol === "https:" ? https : http;
+    const options = { ca, headers: { authorization: `Bearer ${value("token")}` }, agent: false };
+    return new Promise((resolve, reject) => {
+      const request = client.get(url, options, (response) => {
+        let text = "";
+        response.setEncoding("utf8");
+        response.on("data", (piece) => (text += piece));
+        response.on("end", () => resolve({ status: response.statusCode, body: JSON.parse(text) }));
+        response.on("error", reject);
+      });
+      request.on("error", reject);
+    });
   }
 
   environmentOf(repository, number) {

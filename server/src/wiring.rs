@@ -140,9 +140,9 @@ pub fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 /// Keeps the embedded cluster's kubeconfig where kubectl and the other commands find it.
-pub fn write_kubeconfig(data: &Path, kubeconfig: &str) -> anyhow::Result<PathBuf> {
+pub fn write_kubeconfig(data: &Path, kubeconfig: &serde_json::Value) -> anyhow::Result<PathBuf> {
     let path = data.join("kubeconfig");
-    write_private(&path, kubeconfig)?;
+    write_private(&path, &serde_yaml::to_string(kubeconfig)?)?;
     Ok(path)
 }
 

@@ -56,7 +56,7 @@ impl Serve {
         };
         let cluster = match &embedded {
             Some(embedded) => {
-                let path = wiring::write_kubeconfig(&data, &embedded.kubeconfig().to_string())?;
+                let path = wiring::write_kubeconfig(&data, &embedded.kubeconfig())?;
                 Cluster::connect(&ClusterSource::Kubeconfig(path)).await?
             }
             None => Cluster::connect(&ClusterSource::Inferred).await?,
