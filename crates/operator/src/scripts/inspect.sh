@@ -103,7 +103,7 @@ python() {
             | head -n 1 | while read -r variable framework; do printf '%s:%s:%s\n' "$name" "$variable" "$framework"; done
         if text "$file" | grep -qE '^def (create|make)_app *\('; then printf '%s:factory:Flask\n' "$name"; fi
         if text "$file" | grep -qE '^(import streamlit|from streamlit)'; then printf '%s:-:Streamlit\n' "$name"; fi
-    done 2>/dev/null | head -n 4 | facts_of application "$dir"
+    done 2>/dev/null | awk '!seen[$0]++' | head -n 4 | facts_of application "$dir"
     listens "$dir"/app.py "$dir"/main.py "$dir"/server.py "$dir"/run.py
 }
 
