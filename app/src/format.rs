@@ -81,6 +81,28 @@ pub(crate) fn host(url: &str) -> &str {
     rest.split(['/', '?', '#']).next().unwrap_or(rest)
 }
 
+/// The part of a host before its first dot, which tells one preview's host from another's.
+pub(crate) fn first_label(host: &str) -> &str {
+    host.split('.').next().unwrap_or(host)
+}
+
+/// A text in which each full commit id is cut to its first seven digits.
+pub(crate) fn with_short_commits(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for piece in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+        let word = piece.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let commit = word.len() == 40 && word.bytes().all(|b| b.is_ascii_hexdigit());
+        match commit {
+            true => {
+                out.push_str(&short_commit(word));
+                out.push_str(&piece[word.len()..]);
+            }
+            false => out.push_str(piece),
+        }
+    }
+    out
+}
+
 /// `singular` for one, `plural` otherwise, with the number before it.
 pub(crate) fn count(n: usize, singular: &str, plural: &str) -> String {
     format!("{n} {}", if n == 1 { singular } else { plural })
@@ -165,6 +187,19 @@ mod tests {
             assert_eq!(web_link(bad), None, "{bad}");
         }
         assert_eq!(host("http://a.localhost:8080/x?y"), "a.localhost:8080");
+    }
+
+    #[test]
+    fn commits_in_a_text_are_shortened_and_nothing_else_is() {
+        let sha = "0123456789abcdef0123456789abcdef01234567";
+        assert_eq!(
+            with_short_commits(&format!("serving {sha}, née {sha}")),
+            "serving 0123456, née 0123456"
+        );
+        assert_eq!(
+            with_short_commits(&format!("{sha}0 stays")),
+            format!("{sha}0 stays")
+        );
     }
 
     #[test]

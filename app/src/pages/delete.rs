@@ -27,6 +27,7 @@ pub(crate) fn DeletePage() -> impl IntoView {
                         let page = href(&detail.summary);
                         view! {
                             <div class="card dialog-page">
+                                <h1>"Delete this preview?"</h1>
                                 <DeleteQuestion summary=detail.summary>
                                     <a class="button" href=page>
                                         "Keep it"

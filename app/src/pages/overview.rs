@@ -128,20 +128,20 @@ fn Figures(shown: RwSignal<OperationsView>) -> impl IntoView {
         )
     };
     let figure = |value: Signal<String>, label: &'static str, href: Option<&'static str>| {
-        let text = view! {
-            <dt>{label}</dt>
-            <dd>{value}</dd>
-        };
-        match href {
+        let number = match href {
             Some(href) => view! {
-                <div class="figure">
-                    {text} <a class="stretched" href=href>
-                        <span class="unseen">{format!("See those: {label}")}</span>
-                    </a>
-                </div>
+                <a class="stretched" href=href>
+                    {value}
+                </a>
             }
             .into_any(),
-            None => view! { <div class="figure">{text}</div> }.into_any(),
+            None => value.into_any(),
+        };
+        view! {
+            <div class="figure">
+                <dt>{label}</dt>
+                <dd>{number}</dd>
+            </div>
         }
     };
     let of = move |read: fn(&OperationsView) -> u32| Signal::derive(move || count(read));
@@ -199,7 +199,9 @@ fn Cleanup(cleanup: FailedCleanup, retry: ServerAction<RetryCleanup>) -> impl In
                     </code>
                 </div>
                 <p class="row-error">{cleanup.error}</p>
-                <p class="row-sub">{tries} ", the last one " <Ago at=cleanup.at /></p>
+                <p class="row-sub">
+                    <span>{tries} ", the last one " <Ago at=cleanup.at /></span>
+                </p>
             </div>
             <ActionForm action=retry>
                 <input type="hidden" name="id" value=cleanup.id />

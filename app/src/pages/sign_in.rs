@@ -63,7 +63,7 @@ fn Problem(problem: String) -> impl IntoView {
 #[component]
 fn WithToken(token: String, next: Option<String>) -> impl IntoView {
     view! {
-        <p>"This browser will stay signed in until you sign out."</p>
+        <p>"This browser then stays signed in until you sign out, or stay away for a week."</p>
         <form method="post" action="/sign-in">
             <input type="hidden" name="token" value=token />
             {next.map(|next| view! { <input type="hidden" name="next" value=next /> })}

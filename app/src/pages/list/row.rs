@@ -12,7 +12,7 @@ use crate::{
     },
     format,
     pages::preview::href as page_of,
-    status::{Tone, answers, badge, still_serving},
+    status::{Tone, answers, badge, bucket, still_serving},
 };
 
 /// One row of the table; its parts follow the preview's changes.
@@ -118,12 +118,19 @@ pub(crate) fn NumberLink(number: u64, url: Option<String>) -> impl IntoView {
 #[component]
 fn UrlCell(data: Signal<PreviewSummary>) -> impl IntoView {
     let shown = Memo::new(move |_| data.with(|p| (p.url.clone(), answers(p))));
+    let gone = Memo::new(move |_| data.with(|p| bucket(p).is_none()));
     move || match shown.get() {
         (Some(url), true) => {
-            let name = format::host(&url).to_owned();
+            let name = format::first_label(format::host(&url)).to_owned();
             match format::web_link(&url) {
                 Some(url) => view! {
-                    <a class="url raised" href=url.to_owned() target="_blank" rel="noopener">
+                    <a
+                        class="url raised"
+                        href=url.to_owned()
+                        title=url.to_owned()
+                        target="_blank"
+                        rel="noopener"
+                    >
                         <Cut name />
                         <Icon glyph=Glyph::Out />
                     </a>
@@ -132,7 +139,10 @@ fn UrlCell(data: Signal<PreviewSummary>) -> impl IntoView {
                 None => view! { <Cut name /> }.into_any(),
             }
         }
-        _ => view! { <span class="none">"Not yet"</span> }.into_any(),
+        _ => {
+            view! { <span class="none">{if gone.get_untracked() { "–" } else { "Not yet" }}</span> }
+                .into_any()
+        }
     }
 }
 

@@ -200,6 +200,7 @@ fn DeleteButton(detail: RwSignal<PreviewDetail>) -> impl IntoView {
             "Delete…"
         </a>
         <dialog class="dialog" node_ref=dialog aria-labelledby="delete-title">
+            <h2 id="delete-title">"Delete this preview?"</h2>
             <DeleteQuestion summary=detail.with_untracked(|d| d.summary.clone())>
                 <button type="button" class="button" on:click=close>
                     "Keep it"
@@ -220,7 +221,6 @@ pub(crate) fn DeleteQuestion(
     let delete = ServerAction::<DeletePreview>::new();
     let failure = Signal::derive(move || delete.value().get().and_then(Result::err));
     view! {
-        <h2 id="delete-title">"Delete this preview?"</h2>
         <p>
             "Everything in " <code class="breakable">{summary.namespace}</code>
             " is stopped and removed: its workloads, its data and its logs. "

@@ -32,7 +32,12 @@ fn StepView(step: Memo<Option<Step>>) -> impl IntoView {
         Memo::new(move |_| step.with(|s| s.as_ref().map_or(StepState::Waiting, |s| s.state)));
     let name =
         Memo::new(move |_| step.with(|s| s.as_ref().map(|s| s.name.clone()).unwrap_or_default()));
-    let said = Memo::new(move |_| step.with(|s| s.as_ref().and_then(|s| s.detail.clone())));
+    let said = Memo::new(move |_| {
+        step.with(|s| {
+            s.as_ref()
+                .and_then(|s| s.detail.as_deref().map(format::with_short_commits))
+        })
+    });
     let took = Memo::new(move |_| step.with(|s| s.as_ref().and_then(|s| took(s, clock))));
     let class = move || match state.get() {
         StepState::Waiting => "step waiting",

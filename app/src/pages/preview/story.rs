@@ -11,6 +11,7 @@ use crate::{
         icons::{Glyph, Icon},
         text::{Ago, Cut},
     },
+    format,
     status::Tone,
 };
 
@@ -83,7 +84,7 @@ fn Condition(condition: ConditionView, status: PreviewStatus) -> impl IntoView {
     let name = condition_name(&condition.kind);
     let message = match condition.message.is_empty() {
         true => condition.reason.clone(),
-        false => condition.message,
+        false => format::with_short_commits(&condition.message),
     };
     view! {
         <li class=format!("condition {}", tone.class())>

@@ -6,28 +6,26 @@ use leptos::prelude::*;
 use super::{
     lines::Buffer,
     search::Search,
-    settings::{LogSettings, Source, TAILS, address, automatic},
+    settings::{LogSettings, Source, TAILS, address, automatic, begun},
 };
 use crate::{
     components::{
         copy::CopyButton,
         icons::{Glyph, Icon},
     },
-    format,
     live::Connection,
+    pages::preview::href,
 };
 
-/// What to read, how to show it, and what to do with it.
+/// The panel's title, with what can be done with the lines.
 #[component]
-pub(super) fn Controls(
+pub(super) fn Head(
     detail: RwSignal<PreviewDetail>,
     settings: LogSettings,
-    search: Search,
     buffer: Buffer,
     connection: ReadSignal<Connection>,
 ) -> impl IntoView {
     let id = detail.with_untracked(|d| d.summary.id.clone());
-    let action = format!("/preview-environments/{}#logs", format::encode(&id));
     let download = move || {
         let query = LogQuery {
             tail_lines: 10_000,
@@ -38,42 +36,25 @@ pub(super) fn Controls(
         address(&id, &query)
     };
     let name = detail.with_untracked(|d| format!("{}.log", d.summary.namespace));
-    let copied = Signal::derive(move || {
-        buffer.version.track();
-        buffer.text(settings.timestamps.get())
-    });
-    let following = move || match (settings.follow.get(), connection.get()) {
-        (true, Connection::Live) => "beacon ready",
-        (true, Connection::Broken) => "beacon warn",
-        _ => "beacon quiet",
-    };
+    let copied = Signal::derive(move || buffer.text(settings.timestamps.get()));
+    let (class, word) = (
+        move || match connection.get() {
+            Connection::Live => "live-mark on",
+            Connection::Broken => "live-mark off",
+            Connection::Idle | Connection::Ended => "live-mark",
+        },
+        move || match connection.get() {
+            Connection::Live => "Following",
+            Connection::Broken => "Reconnecting",
+            Connection::Ended => "Ended",
+            Connection::Idle => "",
+        },
+    );
     view! {
-        <form class="log-bar" method="get" action=action>
-            <h2 id="logs-title" class="log-title">
-                "Logs"
+        <div class="card-head log-head">
+            <h2 id="logs-title">
+                "Logs" <span class=class>{word}</span>
             </h2>
-            <input type="hidden" name="chosen" value="yes" />
-            <Sources detail settings />
-            <Tails settings />
-            <button type="submit" class="button small unscripted">
-                "Show"
-            </button>
-            <span class="grow"></span>
-            <SearchField search />
-            <div class="toggles">
-                <button
-                    type="button"
-                    class="toggle scripted"
-                    aria-pressed=move || settings.follow.get().to_string()
-                    on:click=move |_| settings.follow.update(|on| *on = !*on)
-                >
-                    <span class=following aria-hidden="true"></span>
-                    "Follow"
-                </button>
-                <Toggle name="timestamps" label="Times" on=settings.timestamps />
-                <Toggle name="wrap" label="Wrap" on=settings.wrap />
-                <Toggle name="previous" label="Previous run" on=settings.previous />
-            </div>
             <div class="toggles">
                 <CopyButton text=copied what="the lines" />
                 <a
@@ -87,6 +68,51 @@ pub(super) fn Controls(
                     <Icon glyph=Glyph::Download />
                 </a>
             </div>
+        </div>
+    }
+    .into_any()
+}
+
+/// What to read and how to show it.
+#[component]
+pub(super) fn Controls(
+    detail: RwSignal<PreviewDetail>,
+    settings: LogSettings,
+    search: Search,
+) -> impl IntoView {
+    let action = detail.with_untracked(|d| format!("{}#logs", href(&d.summary)));
+    // A container that was never started again has no run before this one.
+    let has_previous = Memo::new(move |_| {
+        detail.with(|d| match settings.source.get() {
+            Some(source) => begun(&d.pods, &source),
+            None => automatic(&d.pods).map(|(_, restarts)| restarts),
+        }) > Some(0)
+    });
+    view! {
+        <form class="log-bar" method="get" action=action>
+            <input type="hidden" name="chosen" value="yes" />
+            <Sources detail settings />
+            <Tails settings />
+            <div class="toggles">
+                <button
+                    type="button"
+                    class="toggle scripted"
+                    aria-pressed=move || settings.follow.get().to_string()
+                    on:click=move |_| settings.follow.update(|on| *on = !*on)
+                >
+                    "Follow"
+                </button>
+                <Toggle name="timestamps" label="Times" on=settings.timestamps />
+                <Toggle name="wrap" label="Wrap" on=settings.wrap />
+                <Show when=move || has_previous.get() || settings.previous.get()>
+                    <Toggle name="previous" label="Previous run" on=settings.previous />
+                </Show>
+            </div>
+            <button type="submit" class="button small unscripted">
+                "Show"
+            </button>
+            <span class="grow"></span>
+            <SearchField search />
         </form>
     }
     .into_any()
@@ -172,7 +198,7 @@ fn Tails(settings: LogSettings) -> impl IntoView {
     let option = move |tail: u32| {
         view! {
             <option value=tail.to_string() selected=move || settings.tail.get() == tail>
-                {format!("Last {tail} lines")}
+                {format!("{tail} lines")}
             </option>
         }
     };

@@ -18,7 +18,7 @@ use crate::{
     error::{AppError, AppErrorKind},
     live::{self, Connection, Message},
 };
-use controls::Controls;
+use controls::{Controls, Head};
 use lines::{Block, Buffer, Level, Line};
 use search::Search;
 pub(crate) use settings::{LogSettings, Source};
@@ -63,11 +63,13 @@ pub(super) fn LogPanel(
     let at_end = RwSignal::new(true);
     let connection = read(detail, settings, buffer, state);
     keep_at_end(buffer, scroller, at_end);
-    show_hits(search, at_end);
+    show_hits(search);
     let reason = Memo::new(move |_| detail.with(reason));
     let class = move || {
         let mut class = "log-view".to_owned();
+        let still = detail.with(|d| d.summary.deleted_at.is_some() || d.summary.blocked.is_some());
         for (on, name) in [
+            (still, " still"),
             (settings.wrap.get(), " wrapped"),
             (settings.timestamps.get(), " timed"),
         ] {
@@ -80,7 +82,8 @@ pub(super) fn LogPanel(
     view! {
         <section class="card logs" id="logs" tabindex="-1" aria-labelledby="logs-title">
             {move || reason.get().map(|notice| view! { <Reason notice /> })}
-            <Controls detail settings search buffer connection />
+            <Head detail settings buffer connection />
+            <Controls detail settings search />
             <div class="log-frame">
                 <div
                     class=class
@@ -160,6 +163,16 @@ fn read(
             Some(source) => begun(&d.pods, &source).map(|restarts| (source, restarts)),
             None => automatic(&d.pods),
         })
+    });
+    // A chosen container may be gone, as after a push; then ours to choose again.
+    Effect::new(move |_| {
+        let gone = detail.with(|d| {
+            let exists = |source: &Source| d.pods.iter().any(|pod| pod.name == source.pod);
+            !d.pods.is_empty() && settings.source.get().is_some_and(|source| !exists(&source))
+        });
+        if gone {
+            settings.source.set(None);
+        }
     });
     let asked = {
         let id = id.clone();
@@ -269,7 +282,7 @@ fn distance_to_end(view: &web_sys::HtmlElement) -> i32 {
 }
 
 /// Brings the hit that is looked at into view, and marks its line.
-fn show_hits(search: Search, at_end: RwSignal<bool>) {
+fn show_hits(search: Search) {
     Effect::new(move |before: Option<Option<String>>| {
         let line = search.current().map(|number| format!("line-{number}"));
         let element = |id: &String| document().get_element_by_id(id);
@@ -278,7 +291,6 @@ fn show_hits(search: Search, at_end: RwSignal<bool>) {
         }
         if let Some(marked) = line.as_ref().and_then(element) {
             let _ = marked.class_list().add_1("current");
-            at_end.set(false);
             let options = web_sys::ScrollIntoViewOptions::new();
             options.set_block(web_sys::ScrollLogicalPosition::Center);
             marked.scroll_into_view_with_scroll_into_view_options(&options);
