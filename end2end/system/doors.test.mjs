@@ -80,8 +80,11 @@ test("streams and pages ask for a sign-in", async () => {
   for (const path of ["/api/preview-environments/stream", "/api/preview-environments/x/stream", "/api/preview-environments/x/logs"]) {
     assert.equal((await ask("GET", path)).status, 401, path);
   }
-  const page = await ask("GET", "/preview-environments");
-  assert.ok(page.status === 302 || page.status === 303 || /sign in/i.test(page.text), String(page.status));
+  for (const path of ["/preview-environments", "/preview-environments/x", "/projects", "/deliveries", "/overview"]) {
+    const page = await ask("GET", path);
+    assert.equal(page.status, 303, path);
+    assert.equal(page.headers.location, `/sign-in?next=${encodeURIComponent(path)}`);
+  }
 });
 
 test("an unknown preview and a malformed id answer as not found", async () => {

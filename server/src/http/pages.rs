@@ -25,6 +25,9 @@ pub fn routes(state: &AppState) -> Router<AppState> {
     let render = move |State(state): State<AppState>, request: Request<Body>| {
         let paths = paths.clone();
         async move {
+            if request.extensions().get::<Actor>().is_none() && request.uri().path() != SIGN_IN {
+                return to_sign_in(request.uri()).into_response();
+            }
             let context = page_context(&state, &request);
             let options = state.leptos.clone();
             let handler = leptos_axum::render_route_with_context(paths, context, move || {
@@ -46,6 +49,16 @@ pub fn routes(state: &AppState) -> Router<AppState> {
             render,
         )
         .with_state(state.clone())
+}
+
+/// Where one signs in; the only page that is shown to everyone.
+const SIGN_IN: &str = "/sign-in";
+
+/// Sends a visitor to sign in first, and then to where they wanted to go.
+fn to_sign_in(wanted: &Uri) -> Redirect {
+    let wanted = wanted.path_and_query().map_or("/", |path| path.as_str());
+    let query: String = url::form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
+    Redirect::to(&format!("{SIGN_IN}?next={query}"))
 }
 
 /// `GET` or `POST /api/fn/…`.
