@@ -404,7 +404,7 @@ mod tests {
     #[test]
     fn a_webhook_secret_that_can_be_guessed_stops_the_start() {
         let error =
-            checked("GITHUB_WEBHOOK_SECRET", &Secret::from("short".to_owned())).unwrap_err();
+            checked("GITHUB_WEBHOOK_SECRET", &Secret::from("hunter2".to_owned())).unwrap_err();
         assert!(
             error.to_string().contains("GITHUB_WEBHOOK_SECRET"),
             "{error}"
