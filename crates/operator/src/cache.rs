@@ -25,6 +25,7 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use crate::desired::digest;
 use crate::error::Error;
@@ -83,8 +84,9 @@ pub(crate) struct Caches {
 }
 
 impl Caches {
-    /// Until each has seen the whole of its kind once.
-    pub async fn ready(&self) -> Result<(), Error> {
+    /// Until each has seen the whole of its kind once. For one task only: of several that wait for
+    /// a store, kube wakes the last.
+    async fn ready(&self) -> Result<(), Error> {
         macro_rules! wait {
             ($($field:ident),*) => {
                 $(self.$field.wait_until_ready().await.map_err(|_| Error::ShuttingDown)?;)*
@@ -158,6 +160,7 @@ pub(crate) struct Cluster {
     /// What was last applied, by kind, namespace and name: a field that is no longer wanted is
     /// missing in no comparison, so a new version is always applied once.
     applied: Mutex<HashMap<(String, String, String), String>>,
+    ready: OnceCell<()>,
 }
 
 impl Cluster {
@@ -166,7 +169,16 @@ impl Cluster {
             client,
             caches,
             applied: Mutex::default(),
+            ready: OnceCell::new(),
         }
+    }
+
+    /// Until the caches hold what the cluster held at some moment after the start.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.ready
+            .get_or_try_init(|| self.caches.ready())
+            .await
+            .copied()
     }
 
     /// Brings an object to what is wanted by server-side apply, unless it already is.

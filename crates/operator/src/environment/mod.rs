@@ -174,7 +174,7 @@ pub(crate) fn refers_to(
 async fn pass(environment: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
     let object = ObjectRef::from_obj(environment.as_ref()).to_string();
     let action = tokio::time::timeout(PASS_LIMIT, async {
-        context.cluster.caches.ready().await?;
+        context.cluster.ready().await?;
         match &environment.0 {
             Ok(environment) => reconcile::environment(environment, &context).await,
             Err(invalid) => reconcile::unreadable(invalid, &context).await,

@@ -26,6 +26,7 @@ pub(super) async fn remove(context: Arc<Context>, home: String, name: String) {
 }
 
 async fn try_remove(context: &Context, home: &str, name: &str) -> Result<(), Error> {
+    context.cluster.ready().await?;
     let owner = format!("{home}/{name}");
     let orphans = context.cluster.caches.namespaces.state_filter(|namespace| {
         is_owned_by(namespace, &owner) && namespace.metadata.deletion_timestamp.is_none()
