@@ -165,7 +165,11 @@ fn write_status(
 }
 
 fn set_failure(status: &mut Value, create: bool, error: &ApiError) {
-    let reason = if create { "FailedCreate" } else { "FailedDelete" };
+    let reason = if create {
+        "FailedCreate"
+    } else {
+        "FailedDelete"
+    };
     // The message names a pod by a name drawn anew each time, so the first one stays.
     let known = conditions::find(status, "ReplicaFailure");
     if known.is_none_or(|known| known["reason"] != reason) {
