@@ -27,7 +27,7 @@ use pace::Pace;
 /// How many pull requests are announced at the same time.
 const WRITERS: usize = 4;
 
-/// How long one announcement may take, rate limits included. Another process may take over then.
+/// How long one announcement may take, rate limits included.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often an announcement is tried before it rests until the preview's next change.
@@ -142,26 +142,16 @@ impl Previews {
                 self.inner.announcements.add_after(id, wait);
                 continue;
             }
-            let lease = format!("announce/{id}");
-            let process = &self.inner.process;
-            let taken = self.inner.store.try_lease(&lease, process, PATIENCE).await;
-            if !matches!(taken, Ok(true)) {
-                let wait = self.inner.settings.comment_pause;
-                self.inner.announcements.add_after(id, wait);
-                continue;
-            }
-            let announcing = self.announce_one(github, id);
-            match tokio::time::timeout(PATIENCE, announcing).await {
-                Ok(Ok(())) => {}
-                Ok(Err(failure)) => self.announcement_failed(id, &failure),
-                Err(_) => self.announcement_failed(id, &Failure::slow()),
-            }
-            if let Err(e) = self.inner.store.release_lease(&lease, process).await {
-                tracing::warn!(
-                    preview = id,
-                    error = self.redacted_chain(&e),
-                    "a lease ends by itself"
-                );
+            let announcing = tokio::time::timeout(PATIENCE, self.announce_one(github, id));
+            match self.holding(&format!("announce/{id}"), announcing).await {
+                Some(Ok(Ok(()))) => {}
+                Some(Ok(Err(failure))) => self.announcement_failed(id, &failure),
+                Some(Err(_)) => self.announcement_failed(id, &Failure::slow()),
+                // Another process is at it, or was when it ended.
+                None => {
+                    let wait = self.inner.settings.comment_pause;
+                    self.inner.announcements.add_after(id, wait);
+                }
             }
         }
     }

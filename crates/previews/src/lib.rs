@@ -27,6 +27,7 @@ pub mod decide;
 mod desired;
 mod error;
 mod inbox;
+mod lease;
 mod live;
 mod mirror;
 mod observe;

@@ -3,8 +3,6 @@
 
 mod plan;
 
-use std::time::Duration;
-
 use catalyst_model::ids::PullRequestNumber;
 use catalyst_model::names::project_namespace;
 use catalyst_store::{Preview, Repository, Scope};
@@ -21,9 +19,6 @@ use plan::{Orphan, Wish, orphans, unmet};
 
 /// The lease under which one process sweeps at a time.
 const LEASE: &str = "sweep";
-
-/// It is renewed this often while a sweep goes on, and ends after three times as long.
-const RENEW: Duration = Duration::from_secs(5);
 
 /// GitHub lets deliveries be sent again for three days; those are recognized for longer.
 const DELIVERIES_KEPT: TimeDelta = TimeDelta::days(14);
@@ -51,36 +46,12 @@ impl Previews {
 
     /// Sweeps unless another process does; whether it was done.
     async fn sweep_alone(&self) -> bool {
-        let (store, process) = (&self.inner.store, &self.inner.process);
-        if !matches!(store.try_lease(LEASE, process, RENEW * 3).await, Ok(true)) {
-            return false;
+        let swept = self.holding(LEASE, self.sweep()).await;
+        if let Some(Err(e)) = &swept {
+            let error = self.redacted_chain(e);
+            tracing::warn!(component = crate::COMPONENT, event = "sweep-failed", error);
         }
-        let renewing = async {
-            loop {
-                tokio::time::sleep(RENEW).await;
-                if !matches!(store.try_lease(LEASE, process, RENEW * 3).await, Ok(true)) {
-                    return;
-                }
-            }
-        };
-        let swept = tokio::select! {
-            swept = self.sweep() => swept,
-            () = renewing => return false,
-        };
-        if let Err(e) = &swept {
-            tracing::warn!(
-                component = crate::COMPONENT,
-                event = "sweep-failed",
-                error = self.redacted_chain(e)
-            );
-        }
-        if let Err(e) = store.release_lease(LEASE, process).await {
-            tracing::warn!(
-                error = self.redacted_chain(&e),
-                "the sweep's lease ends by itself"
-            );
-        }
-        swept.is_ok()
+        matches!(swept, Some(Ok(())))
     }
 
     /// Compares store, cluster and GitHub once. Doing it again right away changes nothing.

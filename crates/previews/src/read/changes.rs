@@ -22,20 +22,7 @@ impl Previews {
         &self,
         actor: &Actor,
     ) -> impl Stream<Item = PreviewChange> + Send + 'static + use<> {
-        let news = self.inner.live.subscribe();
-        let actor = actor.clone();
-        let changes = futures::stream::unfold((news, actor), |(mut news, actor)| async move {
-            loop {
-                let change = match news.recv().await {
-                    Ok(piece) => change(piece, &actor),
-                    Err(RecvError::Lagged(_)) => Some(PreviewChange::Reload),
-                    Err(RecvError::Closed) => return None,
-                };
-                if let Some(change) = change {
-                    return Some((change, (news, actor)));
-                }
-            }
-        });
+        let changes = changes(self.inner.live.subscribe(), actor.clone());
         changes.take_until(self.inner.stopping.clone().cancelled_owned())
     }
 
@@ -62,6 +49,21 @@ impl Previews {
         });
         details.take_until(self.inner.stopping.clone().cancelled_owned())
     }
+}
+
+fn changes(news: Receiver<News>, actor: Actor) -> impl Stream<Item = PreviewChange> + Send {
+    futures::stream::unfold((news, actor), |(mut news, actor)| async move {
+        loop {
+            let change = match news.recv().await {
+                Ok(piece) => change(piece, &actor),
+                Err(RecvError::Lagged(_)) => Some(PreviewChange::Reload),
+                Err(RecvError::Closed) => return None,
+            };
+            if let Some(change) = change {
+                return Some((change, (news, actor)));
+            }
+        }
+    })
 }
 
 /// What a piece of news is to this actor.
@@ -114,5 +116,54 @@ impl Follower {
             self.news.try_recv(),
             Err(TryRecvError::Empty | TryRecvError::Closed)
         ) {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::Live;
+    use crate::work::tests::preview;
+    use catalyst_model::state::{PreviewStatus, Role};
+
+    fn member_of(team: &str) -> Actor {
+        Actor {
+            user_id: uuid::Uuid::nil(),
+            login: "max".into(),
+            memberships: vec![(team.into(), Role::Member)],
+            operator: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_is_too_slow_is_told_to_reload_and_then_goes_on() {
+        let live = Live::new();
+        let mut news = std::pin::pin!(changes(live.subscribe(), member_of("acme")));
+        for _ in 0..5_000 {
+            live.touch("some-id");
+        }
+        let mut changed = preview(PreviewStatus::Running);
+        assert!(live.publish(changed.summary()));
+        assert_eq!(news.next().await, Some(PreviewChange::Reload));
+        let next = news.next().await;
+        assert!(matches!(next, Some(PreviewChange::Changed(_))), "{next:?}");
+
+        assert!(
+            !live.publish(changed.summary()),
+            "the same again is no news"
+        );
+        changed.deleted_at = Some(chrono::Utc::now());
+        live.publish(changed.summary());
+        let id = changed.id.clone();
+        assert_eq!(news.next().await, Some(PreviewChange::Removed { id }));
+    }
+
+    #[tokio::test]
+    async fn a_stranger_hears_nothing() {
+        let live = Live::new();
+        let mut news = std::pin::pin!(changes(live.subscribe(), member_of("rivals")));
+        live.publish(preview(PreviewStatus::Running).summary());
+        live.touch("id-1");
+        assert!(futures::poll!(news.next()).is_pending());
     }
 }
