@@ -530,3 +530,71 @@ async fn the_newest_commit_of_a_branch_is_found_and_reported() {
     assert!(limits.spec.unwrap().limits[0].default.is_some());
     scene.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_that_refuses_every_third_call_loses_nothing() {
+    let calm = calls_for_five_previews(0).await;
+    let rough = calls_for_five_previews(30).await;
+    assert!(
+        rough <= calm * 2,
+        "{calm} calls in calm, {rough} in rough weather"
+    );
+}
+
+/// Brings five previews up and takes them away; the number of requests that it took.
+async fn calls_for_five_previews(refused_percent: u32) -> usize {
+    let mut scene = Scene::start_without_operator().await;
+    let weather = scene.start_operator_in(refused_percent);
+    let commit = scene.commit(&[("index.html", "one")]);
+    scene.project("shop").await;
+    let names: Vec<_> = (1..=5).map(|n| format!("preview-{n}")).collect();
+    for name in &names {
+        scene.environment("shop", name, &commit).await;
+    }
+    for name in &names {
+        scene.until("shop", name, is_ready).await;
+    }
+    for name in &names {
+        scene.delete("shop", name).await;
+    }
+    for name in &names {
+        scene.until_environment_gone("shop", name).await;
+        assert!(
+            scene
+                .api::<Namespace>("")
+                .get_opt(&format!("acme-shop-{name}"))
+                .await
+                .unwrap()
+                .is_none()
+        );
+    }
+    scene.stop().await;
+    weather.calls()
+}
+
+/// A figure for people: how long many previews take, and that they all come and go.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes on a small machine; run it alone"]
+async fn fifty_previews_at_once_all_come_and_go() {
+    let scene = Scene::start().await;
+    let commit = scene.commit(&[("index.html", "one")]);
+    scene.project("shop").await;
+    let names: Vec<_> = (1..=50).map(|n| format!("preview-{n}")).collect();
+    let began = std::time::Instant::now();
+    for name in &names {
+        scene.environment("shop", name, &commit).await;
+    }
+    for name in &names {
+        scene.until("shop", name, is_ready).await;
+    }
+    eprintln!("50 previews are ready after {:?}", began.elapsed());
+    let began = std::time::Instant::now();
+    for name in &names {
+        scene.delete("shop", name).await;
+    }
+    for name in &names {
+        scene.until_environment_gone("shop", name).await;
+    }
+    eprintln!("and gone after {:?}", began.elapsed());
+    scene.stop().await;
+}

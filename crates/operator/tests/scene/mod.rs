@@ -1,5 +1,7 @@
 //! A cluster with the operator and a repository, and words to tell a story about them.
 
+mod weather;
+
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +14,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::client::ClientBuilder;
 use kube::core::{ClusterResourceScope, NamespaceResourceScope};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::runtime::watcher;
@@ -21,12 +24,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
+use weather::Weather;
 
 /// Nothing here takes that long; a machine that is busy with other tests may.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 pub struct Scene {
     pub client: Client,
+    config: kube::Config,
     kube: LocalKube,
     settings: OperatorSettings,
     operator: Option<(CancellationToken, tokio::task::JoinHandle<()>)>,
@@ -40,6 +45,13 @@ impl Scene {
     }
 
     pub async fn start_with(change: impl FnOnce(&mut OperatorSettings)) -> Self {
+        let mut scene = Self::start_without_operator().await;
+        change(&mut scene.settings);
+        scene.start_operator();
+        scene
+    }
+
+    pub async fn start_without_operator() -> Self {
         // RUST_LOG=catalyst_operator=info shows the operator's own story.
         let _ = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
@@ -50,19 +62,17 @@ impl Scene {
         std::fs::create_dir_all(&repository).unwrap();
         git(&repository, &["init", "-q"]);
 
-        let mut config = LocalKubeConfig::new(folder.path().join("cluster"));
-        config
+        let mut local = LocalKubeConfig::new(folder.path().join("cluster"));
+        local
             .host_path_roots
             .push(folder.path().join("repositories"));
-        let kube = LocalKube::start(config).await.unwrap();
+        let kube = LocalKube::start(local).await.unwrap();
         let kubeconfig = serde_json::from_value(kube.kubeconfig()).unwrap();
         let options = kube::config::KubeConfigOptions::default();
-        let client = Client::try_from(
-            kube::Config::from_custom_kubeconfig(kubeconfig, &options)
-                .await
-                .unwrap(),
-        )
-        .unwrap();
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .unwrap();
+        let client = Client::try_from(config.clone()).unwrap();
         for crd in custom_resource_definitions() {
             let api: Api<CustomResourceDefinition> = Api::all(client.clone());
             let name = crd.name_any();
@@ -81,15 +91,15 @@ impl Scene {
             .unwrap()
             .unwrap();
         }
-        let mut settings = OperatorSettings {
+        let settings = OperatorSettings {
             local_preview_routing: true,
             allow_local_repositories: true,
             ingress_port: kube.ingress_addr().port(),
             ..OperatorSettings::default()
         };
-        change(&mut settings);
-        let mut scene = Self {
+        let scene = Self {
             client,
+            config,
             kube,
             settings,
             operator: None,
@@ -110,14 +120,32 @@ impl Scene {
                 .await
                 .unwrap();
         }
-        scene.start_operator();
         scene
     }
 
+    /// The operator, with an API server that refuses so many of a hundred calls.
+    pub fn start_operator_in(&mut self, refused_percent: u32) -> Weather {
+        let weather = Weather::new(refused_percent);
+        // As kube builds its own clients: what is refused for the moment is asked again.
+        let retry = tower::retry::RetryLayer::new(kube::client::retry::RetryPolicy::server_retry());
+        let client = ClientBuilder::try_from(self.config.clone())
+            .unwrap()
+            .with_layer(&weather)
+            .with_layer(&tower::buffer::BufferLayer::new(1024))
+            .with_layer(&retry)
+            .build();
+        self.run_operator(client);
+        weather
+    }
+
     pub fn start_operator(&mut self) {
+        self.run_operator(self.client.clone());
+    }
+
+    fn run_operator(&mut self, client: Client) {
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(catalyst_operator::run(
-            self.client.clone(),
+            client,
             self.settings.clone(),
             shutdown.clone(),
         ));
