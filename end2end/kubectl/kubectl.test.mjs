@@ -15,7 +15,7 @@ let catalyst;
 
 before(async () => {
   catalyst = await Catalyst.start();
-  await kubectl("create", "namespace", "work");
+  await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "work" } });
 });
 after(async () => {
   await catalyst?.stop();
@@ -49,6 +49,9 @@ function file(object) {
   writeFileSync(path, JSON.stringify(object));
   return path;
 }
+
+const apply = (object) => kubectl("apply", "-f", file(object));
+const configMap = (name, data) => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "work" }, data });
 
 const deployment = (replicas, text = "hello") => ({
   apiVersion: "apps/v1",
@@ -102,7 +105,7 @@ test("apply creates, changes and leaves alone, and get shows it in every form", 
 });
 
 test("server-side apply keeps fields of other managers, and tells of conflicts", async () => {
-  const map = (data) => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "shared", namespace: "work" }, data });
+  const map = (data) => configMap("shared", data);
   await kubectl("apply", "--server-side", "--field-manager=one", "-f", file(map({ a: "1" })));
   await kubectl("apply", "--server-side", "--field-manager=two", "-f", file(map({ b: "2" })));
   assert.deepEqual((await json("get", "configmap", "shared", "-n", "work")).data, { a: "1", b: "2" });
@@ -148,7 +151,7 @@ test("scale, label, annotate and delete work, and wait sees the end", async () =
   await kubectl("label", "deploy/talker", "tier=test", "-n", "work");
   await kubectl("annotate", "deploy/talker", "why=because", "-n", "work");
   assert.match(await kubectl("get", "deploy", "-n", "work", "-l", "tier=test", "-o", "name"), /talker/);
-  await kubectl("create", "configmap", "short-lived", "-n", "work", "--from-literal=a=b");
+  await apply(configMap("short-lived", { a: "b" }));
   await kubectl("delete", "configmap", "short-lived", "-n", "work");
   await kubectl("wait", "--for=delete", "configmap/short-lived", "-n", "work", "--timeout=10s");
 });
@@ -172,7 +175,7 @@ test("logs are read and followed, and exec answers with the command's own exit c
   shell.stdin.write("tty; exit 3\n");
   const code = await new Promise((resolve) => shell.on("exit", resolve));
   assert.match(screen, /\/dev\/pts\//);
-  assert.equal(code, 1, screen);
+  assert.equal(code, 3, screen);
 });
 
 test("get --watch sees every change", async () => {
@@ -180,7 +183,7 @@ test("get --watch sees every change", async () => {
   let seen = "";
   watch.stdout.on("data", (piece) => (seen += piece));
   await until("the watch has begun", 10, () => seen.includes("configmap/shared"));
-  await kubectl("create", "configmap", "watched", "-n", "work");
+  await apply(configMap("watched", {}));
   await until("the new one is seen", 10, () => seen.includes("configmap/watched"));
   watch.kill();
 });

@@ -10,13 +10,20 @@
 //! ```text
 //! node::start(&Objects, &LocalKubeConfig, &Tasks) -> Result<Arc<dyn NodeApi>, StartError>   (async)
 //! controllers::start(&Objects, &LocalKubeConfig, &Tasks)
-//! ingress::start(&Objects, &LocalKubeConfig, &Tasks) -> Result<SocketAddr, StartError>      (async)
+//! ingress::start(&Objects, Arc<dyn NodeApi>, &LocalKubeConfig, &Tasks)
+//!     -> Result<SocketAddr, StartError>                                                 (async)
 //! ```
 
+mod api;
 mod config;
+pub mod controllers;
+pub mod ingress;
+mod local_kube;
+mod node;
 pub mod node_api;
 pub mod objects;
 mod tasks;
 
 pub use config::{LocalKubeConfig, StartError};
+pub use local_kube::LocalKube;
 pub use tasks::Tasks;

@@ -119,7 +119,12 @@ fn look(controller: &Controller, objects: &Objects, queue: &mut Queue, key: Key)
     match outcome {
         Ok(Ok(again)) => queue.succeeded(key, again.map(|wait| Instant::now() + wait)),
         Ok(Err(error)) => {
-            tracing::debug!(%error, controller = controller.name, namespace, name, "will be tried again");
+            // Refusals are part of the work and told by Events; a fault of this server is not.
+            if matches!(error, ApiError::Internal(_)) {
+                tracing::warn!(%error, controller = controller.name, namespace, name, "will be tried again");
+            } else {
+                tracing::debug!(%error, controller = controller.name, namespace, name, "will be tried again");
+            }
             queue.failed(key, Instant::now());
         }
         Err(_) => {

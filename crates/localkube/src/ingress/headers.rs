@@ -40,16 +40,16 @@ fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         .map(str::trim)
 }
 
-/// Remove what is meant for this connection alone. A change of protocol stays.
-pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let upgrade = upgrade(headers);
+/// Remove what is meant for this connection alone. `change` is the protocol to which the message
+/// changes, if it does: that is passed on.
+pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap, change: Option<HeaderValue>) {
     let named: Vec<HeaderName> = connection_options(headers)
         .filter_map(|option| option.parse().ok())
         .collect();
     for name in named.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
     }
-    if let Some(protocol) = upgrade {
+    if let Some(protocol) = change {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, protocol);
     }
@@ -99,7 +99,7 @@ mod tests {
             ("te", "trailers"),
             ("accept", "*/*"),
         ]);
-        remove_hop_by_hop(&mut head);
+        remove_hop_by_hop(&mut head, None);
         assert_eq!(head, headers(&[("accept", "*/*")]));
     }
 
@@ -109,8 +109,9 @@ mod tests {
             ("connection", "keep-alive, Upgrade"),
             ("upgrade", "websocket"),
         ]);
-        assert_eq!(upgrade(&head).unwrap(), "websocket");
-        remove_hop_by_hop(&mut head);
+        let change = upgrade(&head);
+        assert_eq!(change.as_ref().unwrap(), "websocket");
+        remove_hop_by_hop(&mut head, change);
         assert_eq!(
             head,
             headers(&[("connection", "upgrade"), ("upgrade", "websocket")])

@@ -44,17 +44,27 @@ pub(super) fn unknown_path(host: &str, path: &str) -> Response<Body> {
 
 /// 503: no pod is ready. The page looks again by itself.
 pub(super) fn starting(host: &str) -> Response<Body> {
-    let mut response = page(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "The preview is starting",
-        &format!(
-            "<p>Nothing is ready yet behind <code>{}</code>. This page looks again by itself.</p>",
-            escape(host)
-        ),
-    );
-    response
-        .headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from(AGAIN));
+    waiting(&format!(
+        "<p>Nothing is ready yet behind <code>{}</code>. This page looks again by itself.</p>",
+        escape(host)
+    ))
+}
+
+/// 503: a pod runs, and nothing in it listens on its port. A pod without a readiness probe counts
+/// as ready before its program listens, so this too is mostly a start. The page looks again.
+pub(super) fn not_listening(host: &str, port: u16) -> Response<Body> {
+    waiting(&format!(
+        "<p>It runs, but nothing listens on port {port} behind <code>{}</code> yet. \
+         This page looks again by itself.</p>",
+        escape(host)
+    ))
+}
+
+fn waiting(text: &str) -> Response<Body> {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let mut response = page(status, "The preview is starting", text);
+    let again = HeaderValue::from(AGAIN);
+    response.headers_mut().insert(RETRY_AFTER, again);
     response
 }
 

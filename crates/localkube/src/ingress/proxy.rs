@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use rand::seq::SliceRandom;
+use rand::seq::IteratorRandom;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -41,7 +41,8 @@ pub(super) struct Proxy {
 /// Why no pod could be reached.
 enum Unreached {
     NoneReady,
-    NoneAnswers,
+    /// Pods that are ready took no connection on this port.
+    NotListening(u16),
     KeptOut,
 }
 
@@ -80,13 +81,14 @@ impl Proxy {
         let stream = match self.connect(backend).await {
             Ok(stream) => stream,
             Err(Unreached::NoneReady) => return pages::starting(&name),
-            Err(Unreached::NoneAnswers) => return pages::no_answer(&name),
+            Err(Unreached::NotListening(port)) => return pages::not_listening(&name, port),
             Err(Unreached::KeptOut) => return pages::kept_out(&name),
         };
         match self.pass_on(request, &host, peer, stream).await {
-            Ok(response) => response,
+            Ok(Some(response)) => response,
+            Ok(None) => pages::no_answer(&name),
             Err(error) => {
-                tracing::debug!(%error, host = name, "a pod did not answer");
+                eprintln!("DBG {:?} {error:?} pods {:#?}", std::time::SystemTime::now(), self.objects.list(resource::PODS,None,&crate::objects::Selector::everything()).unwrap().items.iter().map(|p| (p["metadata"]["name"].to_string(), p["metadata"]["deletionTimestamp"].to_string(), p["status"].to_string())).collect::<Vec<_>>());
                 pages::no_answer(&name)
             }
         }
@@ -96,31 +98,26 @@ impl Proxy {
     /// ending: others are tried, those included that became ready meanwhile.
     async fn connect(&self, backend: &Backend) -> Result<Box<dyn Duplex>, Unreached> {
         let mut tried: HashSet<PodRef> = HashSet::new();
-        let mut kept_out = false;
+        let mut why = Unreached::NoneReady;
         loop {
             let mut ready = self.ready(backend);
             ready.retain(|endpoint| !tried.contains(&endpoint.pod));
-            ready.shuffle(&mut rand::rng());
-            let Some(endpoint) = ready.into_iter().next() else {
-                return Err(match (tried.is_empty(), kept_out) {
-                    (true, _) => Unreached::NoneReady,
-                    (false, true) => Unreached::KeptOut,
-                    (false, false) => Unreached::NoneAnswers,
-                });
+            let Some(Endpoint { pod, port, .. }) = ready.into_iter().choose(&mut rand::rng())
+            else {
+                return Err(why);
             };
-            if self.admits(&endpoint) {
-                let connected = self.node.port_forward(&endpoint.pod, endpoint.port);
-                match tokio::time::timeout(CONNECT_PATIENCE, connected).await {
+            if self.admits(&pod, port) {
+                let connecting = self.node.port_forward(&pod, port);
+                match tokio::time::timeout(CONNECT_PATIENCE, connecting).await {
                     Ok(Ok(stream)) => return Ok(stream),
-                    Ok(Err(error)) => {
-                        tracing::debug!(%error, pod = endpoint.pod.name, "a pod refused a connection");
-                    }
-                    Err(_) => tracing::debug!(pod = endpoint.pod.name, "a pod took no connection"),
+                    Ok(Err(error)) => tracing::debug!(%error, pod = pod.name, "not connected"),
+                    Err(_) => tracing::debug!(pod = pod.name, "a pod took no connection in time"),
                 }
-            } else {
-                kept_out = true;
+                why = Unreached::NotListening(port);
+            } else if matches!(why, Unreached::NoneReady) {
+                why = Unreached::KeptOut;
             }
-            tried.insert(endpoint.pod);
+            tried.insert(pod);
         }
     }
 
@@ -147,26 +144,22 @@ impl Proxy {
     }
 
     /// Whether the network policies let the ingress in.
-    fn admits(&self, endpoint: &Endpoint) -> bool {
-        let PodRef {
-            namespace, name, ..
-        } = &endpoint.pod;
-        self.objects
-            .get(resource::PODS, namespace, name)
-            .is_ok_and(|pod| node::admits_proxy(&self.objects, &pod, endpoint.port))
+    fn admits(&self, pod: &PodRef, port: u16) -> bool {
+        let pod = self.objects.get(resource::PODS, &pod.namespace, &pod.name);
+        pod.is_ok_and(|pod| node::admits_proxy(&self.objects, &pod, port))
     }
 
+    /// Pass the request on. None where the pod changes the protocol though nobody asked.
     async fn pass_on(
         &self,
         mut request: Request<Incoming>,
         host: &HeaderValue,
         peer: SocketAddr,
         stream: Box<dyn Duplex>,
-    ) -> hyper::Result<Response<Body>> {
-        let client = headers::upgrade(request.headers())
-            .is_some()
-            .then(|| hyper::upgrade::on(&mut request));
-        headers::remove_hop_by_hop(request.headers_mut());
+    ) -> hyper::Result<Option<Response<Body>>> {
+        let change = headers::upgrade(request.headers());
+        let client = change.is_some().then(|| hyper::upgrade::on(&mut request));
+        headers::remove_hop_by_hop(request.headers_mut(), change);
         headers::set_forwarded(request.headers_mut(), host, peer, self.port);
         *request.version_mut() = Version::HTTP_11;
         let path = request.uri().path_and_query().cloned();
@@ -180,20 +173,20 @@ impl Proxy {
             }
         });
         let mut response = sender.send_request(request).await?;
-        let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        headers::remove_hop_by_hop(response.headers_mut());
-        if !switched {
-            let (mut parts, incoming) = response.into_parts();
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            headers::remove_hop_by_hop(response.headers_mut(), None);
             // Each side of a proxy speaks its own version.
-            parts.version = Version::HTTP_11;
-            return Ok(Response::from_parts(parts, body::stream(incoming)));
+            *response.version_mut() = Version::HTTP_11;
+            return Ok(Some(response.map(body::stream)));
         }
-        if let Some(client) = client {
-            let pod = hyper::upgrade::on(&mut response);
-            self.tasks.spawn(tunnel(client, pod));
-        }
-        let (parts, _) = response.into_parts();
-        Ok(Response::from_parts(parts, body::empty()))
+        let Some(client) = client else {
+            return Ok(None);
+        };
+        let change = headers::upgrade(response.headers());
+        headers::remove_hop_by_hop(response.headers_mut(), change);
+        let pod = hyper::upgrade::on(&mut response);
+        self.tasks.spawn(tunnel(client, pod));
+        Ok(Some(response.map(|_| body::empty())))
     }
 }
 

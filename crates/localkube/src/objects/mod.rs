@@ -9,7 +9,7 @@ mod apply;
 mod collector;
 mod crd;
 mod defaults;
-mod delete;
+pub(crate) mod delete;
 mod error;
 mod events;
 pub mod kinds;

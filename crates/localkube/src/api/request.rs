@@ -1,0 +1,276 @@
+//! Reading a request: its query, the media types it accepts, its body.
+
+use axum::body::Body;
+use axum::extract::Request;
+use http::{HeaderMap, header};
+use serde_json::Value;
+
+use super::target::Asked;
+use crate::objects::write::{FieldValidation, Tracking, WriteOptions};
+use crate::objects::{ApiError, Selector};
+
+/// Kubernetes' own limit.
+const LARGEST_BODY: usize = 3 << 20;
+
+/// The query of a request.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub fn parse(query: &str) -> Self {
+        Self(
+            url::form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
+        )
+    }
+
+    /// A parameter; empty counts as absent.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.all(name).next().filter(|value| !value.is_empty())
+    }
+
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .filter(move |(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub fn flag(&self, name: &str) -> bool {
+        self.get(name)
+            .is_some_and(|value| matches!(value, "true" | "1" | "True" | "TRUE"))
+    }
+
+    pub fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
+        self.get(name)
+            .map(|value| {
+                value.parse().map_err(|_| {
+                    ApiError::BadRequest(format!("{name} must be a number, not {value:?}"))
+                })
+            })
+            .transpose()
+    }
+
+    /// The selectors; refuses fields that cannot be selected by.
+    pub fn selector(&self, asked: &Asked) -> Result<Selector, ApiError> {
+        let labels = self.get("labelSelector").unwrap_or_default();
+        let fields = self.get("fieldSelector").unwrap_or_default();
+        let selector = Selector::parse(labels, fields)?;
+        for path in selector.field_paths() {
+            let known = path == "metadata.name"
+                || (path == "metadata.namespace" && asked.kind.namespaced)
+                || asked.kind.fields.iter().any(|field| field == path);
+            if !known {
+                return Err(ApiError::BadRequest(format!(
+                    "field label not supported: {path}"
+                )));
+            }
+        }
+        Ok(selector)
+    }
+
+    pub fn dry_run(&self) -> Result<bool, ApiError> {
+        match self.get("dryRun") {
+            None => Ok(false),
+            Some("All") => Ok(true),
+            Some(other) => Err(ApiError::BadRequest(format!(
+                "dryRun: Unsupported value: {other:?}: supported values: \"All\""
+            ))),
+        }
+    }
+
+    /// How a write is to be made. `manager` is who it is noted as.
+    pub fn write_options<'a>(
+        &self,
+        asked: &'a Asked,
+        manager: &'a str,
+    ) -> Result<WriteOptions<'a>, ApiError> {
+        let validation = match self.get("fieldValidation") {
+            None | Some("Warn") => FieldValidation::Warn,
+            Some("Ignore") => FieldValidation::Ignore,
+            Some("Strict") => FieldValidation::Strict,
+            Some(other) => {
+                return Err(ApiError::BadRequest(format!(
+                    "fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \
+                     \"Strict\", \"Warn\""
+                )));
+            }
+        };
+        Ok(WriteOptions {
+            tracking: Tracking::Update(manager),
+            version: Some(&asked.version),
+            dry_run: self.dry_run()?,
+            validation,
+            subresource: asked.subresource.as_deref().unwrap_or_default(),
+        })
+    }
+
+    /// Who writes: `fieldManager`, or the client's program as its user agent names it.
+    pub fn manager(&self, headers: &HeaderMap) -> Result<String, ApiError> {
+        if let Some(manager) = self.get("fieldManager") {
+            if manager.len() > 128 || manager.contains(char::is_control) {
+                return Err(ApiError::BadRequest(
+                    "fieldManager: at most 128 printable characters".to_owned(),
+                ));
+            }
+            return Ok(manager.to_owned());
+        }
+        let agent = headers
+            .get(header::USER_AGENT)
+            .and_then(|agent| agent.to_str().ok());
+        let program = agent
+            .and_then(|agent| agent.split('/').next())
+            .unwrap_or_default();
+        Ok(if program.is_empty() {
+            "unknown".to_owned()
+        } else {
+            program.chars().take(128).collect()
+        })
+    }
+}
+
+/// In what form a client wants objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Objects,
+    Table,
+    Metadata,
+    /// The aggregated discovery document.
+    Discovery,
+}
+
+/// The first of the accepted media types that can be produced.
+pub(super) fn accepted(headers: &HeaderMap) -> Result<Form, ApiError> {
+    let header = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .unwrap_or("*/*");
+    for media_type in header.split(',') {
+        let mut parts = media_type.split(';').map(str::trim);
+        let plain = matches!(
+            parts.next().unwrap_or_default(),
+            "" | "*/*" | "application/*" | "application/json"
+        );
+        if !plain {
+            continue;
+        }
+        let mut form = Some(Form::Objects);
+        let mut version = "";
+        for (key, value) in parts.filter_map(|part| part.split_once('=')) {
+            match (key.trim(), value.trim()) {
+                ("as", "Table") => form = Some(Form::Table),
+                ("as", "PartialObjectMetadata" | "PartialObjectMetadataList") => {
+                    form = Some(Form::Metadata)
+                }
+                ("as", "APIGroupDiscoveryList") => form = Some(Form::Discovery),
+                ("as", _) => form = None,
+                ("v", value) => version = value,
+                _ => {}
+            }
+        }
+        match (form, version) {
+            (Some(Form::Discovery), "v2") | (Some(Form::Objects), _) => {
+                return Ok(form.unwrap_or(Form::Objects));
+            }
+            (Some(Form::Table | Form::Metadata), "v1" | "") => {
+                return Ok(form.unwrap_or(Form::Objects));
+            }
+            _ => {}
+        }
+    }
+    Err(ApiError::NotAcceptable("application/json".to_owned()))
+}
+
+/// The media type of the body, without parameters.
+pub(super) fn content_type(headers: &HeaderMap) -> String {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .map(|value| value.trim().to_ascii_lowercase())
+        .unwrap_or_default()
+}
+
+/// The bytes of the body.
+pub(super) async fn bytes(body: Body) -> Result<bytes::Bytes, ApiError> {
+    use http_body_util::{BodyExt, LengthLimitError, Limited};
+    match Limited::new(body, LARGEST_BODY).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
+            Err(ApiError::TooLarge(LARGEST_BODY))
+        }
+        Err(error) => Err(ApiError::BadRequest(format!(
+            "the body could not be read: {error}"
+        ))),
+    }
+}
+
+/// The body as one object, in JSON or YAML.
+pub(super) async fn object(request: Request) -> Result<Value, ApiError> {
+    let media_type = content_type(request.headers());
+    let yaml = match media_type.as_str() {
+        "" | "application/json" | "*/*" => false,
+        "application/yaml" | "text/yaml" | "application/x-yaml" => true,
+        _ => {
+            return Err(ApiError::UnsupportedMediaType(
+                "application/json, application/yaml".to_owned(),
+            ));
+        }
+    };
+    let bytes = bytes(request.into_body()).await?;
+    decode(&bytes, yaml)
+}
+
+/// An object, or nothing where the body is empty.
+pub(super) async fn optional_object(request: Request) -> Result<Value, ApiError> {
+    let bytes = bytes(request.into_body()).await?;
+    if bytes.is_empty() {
+        Ok(Value::Null)
+    } else {
+        decode(&bytes, false)
+    }
+}
+
+/// Decode JSON, or YAML where that is allowed.
+pub(super) fn decode(bytes: &[u8], yaml: bool) -> Result<Value, ApiError> {
+    let json = serde_json::from_slice(bytes);
+    let value: Value = match json {
+        Ok(value) => value,
+        Err(_) if yaml => serde_yaml::from_slice(bytes).map_err(|error| {
+            ApiError::BadRequest(format!("the body is not valid YAML: {error}"))
+        })?,
+        Err(error) => {
+            return Err(ApiError::BadRequest(format!(
+                "the body is not valid JSON: {error}"
+            )));
+        }
+    };
+    if value.is_object() || value.is_array() {
+        Ok(value)
+    } else {
+        Err(ApiError::BadRequest(
+            "the body must be an object".to_owned(),
+        ))
+    }
+}
+
+/// Refuse an object of another kind than the path names.
+pub(super) fn check_kind(asked: &Asked, object: &Value) -> Result<(), ApiError> {
+    let expected = asked.kind.api_version(&asked.version);
+    for (field, expected) in [
+        ("apiVersion", expected.as_str()),
+        ("kind", asked.kind.kind.as_str()),
+    ] {
+        match object[field].as_str() {
+            None | Some("") => {}
+            Some(given) if given == expected => {}
+            Some(given) => {
+                return Err(ApiError::BadRequest(format!(
+                    "{field} in the data ({given}) does not match the expected {field} ({expected})"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
