@@ -38,6 +38,7 @@ impl Error {
         }
     }
 
+    /// The HTTP code of the API server's answer.
     fn code(&self) -> Option<u16> {
         match self {
             Self::Api { source, .. } => match source.as_ref() {
@@ -52,6 +53,12 @@ impl Error {
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         self.code() == Some(409)
+    }
+
+    /// The object is not there.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.code() == Some(404)
     }
 
     /// The API server looked at the object and refuses it as it is, with its words. The same
@@ -73,16 +80,24 @@ impl Error {
 
 /// An error and all that caused it, in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    // An answer of the API server says all in its message; kube prints the whole of it.
+    let words = |error: &(dyn std::error::Error + 'static)| match error.downcast_ref() {
+        Some(kube::Error::Api(status)) => format!("{} ({})", status.message, status.code),
+        _ => error.to_string(),
+    };
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
-        let words = next.to_string();
+        let words = words(next);
         // Some libraries repeat their source in their own words.
         if !text.ends_with(&words) {
             text.push_str(": ");
             text.push_str(&words);
         }
-        cause = next.source();
+        cause = match next.downcast_ref() {
+            Some(kube::Error::Api(_)) => None,
+            _ => next.source(),
+        };
     }
     text
 }

@@ -67,7 +67,11 @@ pub(super) async fn environment(
         .as_ref()
         .map_or_else(Timestamp::now, |time| time.0);
     if left.is_empty() {
-        write::finalizer(&context.cluster.client, meta, false).await?;
+        match write::finalizer(&context.cluster.client, meta, false).await {
+            // An earlier pass has let it go; the cache is behind.
+            Err(error) if error.is_not_found() => return Ok(Action::await_change()),
+            other => other?,
+        }
         tracing::info!(environment = owner, duration_ms = since(asked), "deleted");
         return Ok(Action::await_change());
     }
@@ -106,8 +110,7 @@ pub(super) async fn environment(
     let (status, look_again) = status(&progress, before, meta.generation, clock);
     match write::status(&context.cluster.client, meta, before, &status).await {
         // It went away between the look and the write.
-        Err(Error::Api { source, .. }) if matches!(source.as_ref(), kube::Error::Api(status) if status.code == 404) =>
-            {}
+        Err(error) if error.is_not_found() => {}
         other => other?,
     }
     Ok(super::reconcile::again_at(look_again))
