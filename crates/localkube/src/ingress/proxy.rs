@@ -88,7 +88,7 @@ impl Proxy {
             Ok(Some(response)) => response,
             Ok(None) => pages::no_answer(&name),
             Err(error) => {
-                eprintln!("DBG {:?} {error:?} pods {:#?}", std::time::SystemTime::now(), self.objects.list(resource::PODS,None,&crate::objects::Selector::everything()).unwrap().items.iter().map(|p| (p["metadata"]["name"].to_string(), p["metadata"]["deletionTimestamp"].to_string(), p["status"].to_string())).collect::<Vec<_>>());
+                tracing::debug!(%error, host = name, "a pod did not answer");
                 pages::no_answer(&name)
             }
         }
