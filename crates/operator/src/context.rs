@@ -4,6 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use catalyst_crd::{Environment, EnvironmentStatus};
+use kube::ResourceExt;
+
 use crate::cache::Cluster;
 use crate::settings::OperatorSettings;
 
@@ -19,6 +22,38 @@ pub(crate) struct Context {
     pub cluster: Cluster,
     pub settings: OperatorSettings,
     pub backoff: Backoff,
+    pub written: Written,
+}
+
+/// The last status written on each Environment, for passes that come before the cache shows it.
+#[derive(Default)]
+pub(crate) struct Written {
+    /// By uid: the version that was seen, and what was written on it.
+    statuses: Mutex<HashMap<String, (Option<String>, EnvironmentStatus)>>,
+}
+
+impl Written {
+    /// The status before this pass: as seen, unless nothing new was seen since the last write.
+    pub fn before(&self, environment: &Environment) -> Option<EnvironmentStatus> {
+        let all = self.statuses.lock().unwrap_or_else(PoisonError::into_inner);
+        match all.get(&environment.uid().unwrap_or_default()) {
+            Some((seen, status)) if *seen == environment.resource_version() => Some(status.clone()),
+            _ => environment.status.clone(),
+        }
+    }
+
+    /// This status was written on the Environment as it was seen.
+    pub fn remember(&self, environment: &Environment, status: &EnvironmentStatus) {
+        let mut all = self.statuses.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = (environment.resource_version(), status.clone());
+        all.insert(environment.uid().unwrap_or_default(), seen);
+    }
+
+    /// The Environment with this uid is gone.
+    pub fn forget(&self, uid: Option<&str>) {
+        let mut all = self.statuses.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(uid.unwrap_or_default());
+    }
 }
 
 /// How often each object's passes have failed in a row.

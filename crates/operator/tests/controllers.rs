@@ -578,15 +578,24 @@ async fn calls_for_five_previews(refused_percent: u32) -> usize {
 #[ignore = "takes minutes on a small machine; run it alone"]
 async fn fifty_previews_at_once_all_come_and_go() {
     let scene = Scene::start().await;
-    let commit = scene.commit(&[("index.html", "one")]);
     scene.project("shop").await;
     let names: Vec<_> = (1..=50).map(|n| format!("preview-{n}")).collect();
+    let commits: Vec<_> = names
+        .iter()
+        .map(|name| scene.commit(&[("index.html", name)]))
+        .collect();
     let began = std::time::Instant::now();
-    for name in &names {
-        scene.environment("shop", name, &commit).await;
+    for (name, commit) in names.iter().zip(&commits) {
+        scene.environment("shop", name, commit).await;
     }
-    for name in &names {
-        scene.until("shop", name, is_ready).await;
+    for (name, commit) in names.iter().zip(&commits) {
+        let ready = scene.until("shop", name, is_ready).await;
+        assert!(serves(&ready, commit));
+        // Its own content, not a neighbour's.
+        assert_eq!(
+            scene.get(&format!("acme-shop-{name}")).await,
+            (200, name.clone())
+        );
     }
     eprintln!("50 previews are ready after {:?}", began.elapsed());
     let began = std::time::Instant::now();
@@ -597,5 +606,64 @@ async fn fifty_previews_at_once_all_come_and_go() {
         scene.until_environment_gone("shop", name).await;
     }
     eprintln!("and gone after {:?}", began.elapsed());
+    scene.stop().await;
+}
+
+/// Usual applications with nothing said about how to run them. Needs the package registries.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "downloads packages"]
+async fn usual_applications_run_without_any_configuration() {
+    let scene = Scene::start().await;
+    scene.project("shop").await;
+    let vite = r#"{ "private": true, "type": "module", "scripts": { "dev": "vite" }, "devDependencies": { "vite": "^7.0.0" } }"#;
+    let express =
+        r#"{ "scripts": { "start": "node index.js" }, "dependencies": { "express": "^5.0.0" } }"#;
+    let server = "const app = require('express')()\nconst port = 3000\napp.get('/', (q, r) => r.send('express'))\napp.listen(port)\n";
+    let flask = "from flask import Flask\napp = Flask(__name__)\n@app.get('/')\ndef home():\n    return 'flask'\n";
+    let go = "package main\nimport (\"net/http\"; \"os\")\nfunc main() { http.ListenAndServe(\":\"+os.Getenv(\"PORT\"), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(\"go\")) })) }\n";
+    let applications: [(&str, &[(&str, &str)], &str); 4] = [
+        (
+            "vite",
+            &[("package.json", vite), ("index.html", "<p>vite</p>")],
+            "<p>vite</p>",
+        ),
+        (
+            "express",
+            &[("package.json", express), ("index.js", server)],
+            "express",
+        ),
+        (
+            "flask",
+            &[("requirements.txt", "flask\n"), ("app.py", flask)],
+            "flask",
+        ),
+        (
+            "go",
+            &[
+                ("go.mod", "module example.com/go\n\ngo 1.21\n"),
+                ("main.go", go),
+            ],
+            "go",
+        ),
+    ];
+    for (name, files, _) in applications {
+        scene.clear();
+        let commit = scene.commit(files);
+        scene.environment("shop", name, &commit).await;
+    }
+    for (name, _, answer) in applications {
+        let began = std::time::Instant::now();
+        let ready = scene.until("shop", name, is_ready).await;
+        eprintln!(
+            "{name}: {} ({:?} more)",
+            ready.annotations()[labels::RUNS],
+            began.elapsed()
+        );
+        let (code, body) = scene.get(&format!("acme-shop-{name}")).await;
+        assert!(
+            code == 200 && body.contains(answer),
+            "{name}: {code} {body}"
+        );
+    }
     scene.stop().await;
 }

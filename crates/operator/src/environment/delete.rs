@@ -67,6 +67,7 @@ pub(super) async fn environment(
         .as_ref()
         .map_or_else(Timestamp::now, |time| time.0);
     if left.is_empty() {
+        context.written.forget(meta.uid.as_deref());
         match write::finalizer(&context.cluster.client, meta, false).await {
             // An earlier pass has let it go; the cache is behind.
             Err(error) if error.is_not_found() => return Ok(Action::await_change()),

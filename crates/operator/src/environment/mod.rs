@@ -23,7 +23,7 @@ use kube::{Api, Resource, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::{Caches, Cluster, made_by_us, watch};
-use crate::context::{Backoff, Context, PASS_LIMIT};
+use crate::context::{Backoff, Context, PASS_LIMIT, Written};
 use crate::error::{Error, chain};
 use crate::settings::OperatorSettings;
 
@@ -88,6 +88,7 @@ pub(crate) async fn run(
         cluster: Cluster::new(client, caches),
         settings,
         backoff: Backoff::default(),
+        written: Written::default(),
     });
     let passes = controller
         .with_config(Config::default().concurrency(CONCURRENCY))

@@ -55,12 +55,14 @@ pub(super) async fn environment(
         deadline: context.settings.deadline,
         now,
     };
-    let before = environment.status.as_ref();
+    let before = context.written.before(environment);
+    let before = before.as_ref();
     let (after, look_again) = status(&progress, before, environment.metadata.generation, clock);
     write::status(client, environment.meta(), before, &after).await?;
+    context.written.remember(environment, &after);
     let retry = retry_of(environment);
     write::annotations(client, environment, &attempt, story.runs.as_deref(), retry).await?;
-    tell(environment, &after, &attempt);
+    tell(environment, before, &after, &attempt);
     result.map(|()| again_at(look_again))
 }
 
@@ -247,8 +249,12 @@ fn refuse(progress: &mut Progress, why: String) {
 }
 
 /// One line in the log for each step that is reached.
-fn tell(environment: &Environment, after: &EnvironmentStatus, attempt: &Attempt) {
-    let before = environment.status.as_ref();
+fn tell(
+    environment: &Environment,
+    before: Option<&EnvironmentStatus>,
+    after: &EnvironmentStatus,
+    attempt: &Attempt,
+) {
     let is = |status: Option<&EnvironmentStatus>, kind| {
         status
             .and_then(|status| status.condition(kind))

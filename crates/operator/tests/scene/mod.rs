@@ -197,6 +197,16 @@ impl Scene {
         std::fs::remove_file(self.repository.join(name)).unwrap();
     }
 
+    /// Takes all files out of the next commit.
+    pub fn clear(&self) {
+        for entry in std::fs::read_dir(&self.repository).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+    }
+
     /// A commit that the repository gets to know only by [`Scene::bring_in`].
     pub fn commit_aside(&self, files: &[(&str, &str)]) -> String {
         let aside = self.aside();
@@ -320,7 +330,7 @@ impl Scene {
         }
     }
 
-    async fn pods(&self, project: &str, name: &str) -> String {
+    pub async fn pods(&self, project: &str, name: &str) -> String {
         let pods = self.api::<k8s_openapi::api::core::v1::Pod>(&format!("acme-{project}-{name}"));
         let pods = pods.list(&ListParams::default()).await.unwrap();
         pods.items
