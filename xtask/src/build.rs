@@ -73,8 +73,18 @@ fn site(site: &Path) -> Result<()> {
     let tools = root().join("frontend");
     ensure_npm(&tools)?;
     let bound = pkg.join("catalyst_bg.wasm");
+    // What rustc emits and every browser reads; with all features it would write what none does.
+    let features = [
+        "--enable-bulk-memory",
+        "--enable-multivalue",
+        "--enable-mutable-globals",
+        "--enable-nontrapping-float-to-int",
+        "--enable-reference-types",
+        "--enable-sign-ext",
+    ];
     run(Command::new(tools.join("node_modules/.bin/wasm-opt"))
-        .args(["-Oz", "--all-features", "-o"])
+        .args(features)
+        .args(["-Oz", "-o"])
         .arg(&bound)
         .arg(&bound))?;
     fs::write(&stamp, source)?;
