@@ -72,7 +72,8 @@ impl Drop for Counted {
 /// A stream that is counted as long as it lives.
 pub(crate) struct CountedStream {
     pub stream: TcpStream,
-    pub counted: Counted,
+    /// Held for what happens when it is dropped.
+    pub _counted: Counted,
 }
 
 impl AsyncRead for CountedStream {

@@ -65,14 +65,14 @@ impl StartProblem {
 /// Run a container for as long as its policy and its pod want it to.
 pub(crate) async fn keep_running(pod: Arc<Pod>, spec: Value, policy: RestartPolicy) {
     let name = text(&spec, "name").to_owned();
-    if !resume(&pod, &name, policy) {
+    let Some(mut attempt) = resume(&pod, &name, policy) else {
         return;
-    }
+    };
     let mut wait = FIRST_WAIT;
     let mut config_wait = FIRST_WAIT;
     while !pod.stopping() {
         let began = Instant::now();
-        let exit_code = match start(&pod, &spec).await {
+        let exit_code = match start(&pod, &spec, attempt).await {
             Ok(started) => attend(&pod, &spec, started).await,
             Err(problem) => {
                 let message = super::host::chain(&problem);
@@ -85,6 +85,7 @@ pub(crate) async fn keep_running(pod: Arc<Pod>, spec: Value, policy: RestartPoli
                     continue;
                 }
                 pod.event("Warning", "Failed", &format!("Error: {message}"));
+                pod.update(&name, |container| container.restarts = attempt);
                 ended(
                     &pod,
                     &name,
@@ -112,24 +113,30 @@ pub(crate) async fn keep_running(pod: Arc<Pod>, spec: Value, policy: RestartPoli
             return;
         }
         wait = (wait * 2).min(LAST_WAIT);
-        pod.update(&name, |container| container.restarts += 1);
+        attempt += 1;
     }
 }
 
-/// What an earlier process of the node left: whether to run at all.
-fn resume(pod: &Pod, name: &str, policy: RestartPolicy) -> bool {
-    let mut run = true;
+/// How often it was started again before, counting this time; none where what an earlier process
+/// of the node left says not to run it.
+fn resume(pod: &Pod, name: &str, policy: RestartPolicy) -> Option<u32> {
+    let mut attempt = Some(0);
     pod.update(name, |container| {
+        attempt = Some(container.restarts);
         if let State::Terminated(before) = container.state.clone() {
-            run = policy.restarts(before.exit_code);
-            if run {
+            attempt = policy
+                .restarts(before.exit_code)
+                .then_some(container.restarts + 1);
+            if attempt.is_some() {
                 container.last = Some(before);
-                container.restarts += 1;
                 container.state = State::waiting("ContainerCreating");
             }
+        } else if container.last.is_some() {
+            // It waited to be started again when the node went.
+            attempt = Some(container.restarts + 1);
         }
     });
-    run
+    attempt
 }
 
 fn waiting(pod: &Pod, name: &str, reason: &str, message: &str) {
@@ -178,12 +185,13 @@ struct Running {
     copying: Vec<tokio::task::JoinHandle<()>>,
     folder: PathBuf,
     log_path: PathBuf,
+    attempt: u32,
     id: String,
     since: Timestamp,
     target: Target,
 }
 
-async fn start(pod: &Arc<Pod>, spec: &Value) -> Result<Running, StartProblem> {
+async fn start(pod: &Arc<Pod>, spec: &Value, attempt: u32) -> Result<Running, StartProblem> {
     let name = text(spec, "name");
     let node = &pod.node;
     let object = pod.object_with_ip();
@@ -236,10 +244,9 @@ async fn start(pod: &Arc<Pod>, spec: &Value) -> Result<Running, StartProblem> {
         }
     }
 
-    let restarts = pod.restarts(name);
-    let log_path = log_path(pod, name, restarts);
-    if restarts >= 2 {
-        logs::remove(&self::log_path(pod, name, restarts - 2));
+    let log_path = log_path(pod, name, attempt);
+    if attempt >= 2 {
+        logs::remove(&self::log_path(pod, name, attempt - 2));
     }
     let limits = Limits {
         memory_bytes: quantity::whole(&spec["resources"]["limits"]["memory"]),
@@ -305,6 +312,7 @@ async fn start(pod: &Arc<Pod>, spec: &Value) -> Result<Running, StartProblem> {
         copying,
         folder,
         log_path,
+        attempt,
         id,
         since,
         target,
@@ -401,6 +409,7 @@ async fn attend(pod: &Arc<Pod>, spec: &Value, running: Running) -> i32 {
             started: running.since,
         };
         container.id.clone_from(&running.id);
+        container.restarts = running.attempt;
         container.started = !has("startupProbe");
         container.ready = container.started && !has("readinessProbe");
     });

@@ -50,7 +50,8 @@ impl Node {
                 let Some(pod) = weak.upgrade() else { return };
                 match accepted {
                     Ok((stream, _)) => {
-                        tokio::spawn(async move { pass_on(&pod, stream).await });
+                        let tasks = pod.node.tasks.clone();
+                        tasks.spawn(async move { pass_on(&pod, stream).await });
                     }
                     Err(error) => {
                         tracing::debug!(%error, "a pod's gateway cannot accept");

@@ -23,7 +23,7 @@ impl Node {
     fn known(&self, pod: &PodRef) -> Result<Arc<Pod>, ApiError> {
         self.pod(&pod.uid).ok_or_else(|| {
             ApiError::BadRequest(format!(
-                "pod {:?} has not been started on the node yet",
+                "pod {:?} is waiting to start: ContainerCreating",
                 pod.name
             ))
         })

@@ -212,6 +212,8 @@ impl Node {
         let pods = self.all_pods();
         futures::future::join_all(pods.iter().map(|pod| pod.abandon())).await;
         self.host.cgroups.close();
+        // Pods hold the node and the node its pods: without this neither would ever go.
+        lock(&self.pods).clear();
     }
 
     async fn follow_pods(self: &Arc<Self>) {

@@ -180,9 +180,10 @@ impl Pod {
             .unwrap_or_default()
             .to_owned();
         if !matches!(phase.as_str(), "Succeeded" | "Failed") {
-            let reporter = tokio::spawn(self.clone().report());
-            let _abort = AbortOnDrop(reporter);
-            self.live().await;
+            tokio::select! {
+                () = self.report() => {}
+                () = self.live() => {}
+            }
             self.write_status();
         }
         self.take_down().await;
@@ -221,7 +222,7 @@ impl Pod {
         let pod = self.clone();
         let since = Timestamp::now().duration_since(self.state.borrow().start_time);
         let left = limit.saturating_sub(since.unsigned_abs());
-        tokio::spawn(async move {
+        self.node.tasks.spawn(async move {
             if pod.wait(left).await {
                 pod.state.send_modify(|state| {
                     state.failed = Some((
@@ -445,13 +446,12 @@ impl Pod {
             self.update(&name, |container| {
                 if let State::Terminated(ended) = &container.state {
                     container.last = Some(ended.clone());
-                    container.restarts += 1;
                     container.state = State::waiting("PodInitializing");
                 }
             });
             let life = container::keep_running(self.clone(), spec.clone(), policy);
             if policy == RestartPolicy::Always {
-                tokio::spawn(life);
+                self.node.tasks.spawn(life);
                 let mut state = self.state.subscribe();
                 let started = state.wait_for(|state| {
                     state
@@ -501,7 +501,7 @@ impl Pod {
         let counted = self.connections.open().ok_or_else(refused)?;
         Ok(CountedStream {
             stream: self.dial(port).await?,
-            counted,
+            _counted: counted,
         })
     }
 
@@ -519,7 +519,7 @@ impl Pod {
     }
 
     /// Write the status whenever it changed.
-    async fn report(self: Arc<Self>) {
+    async fn report(&self) {
         let mut changes = self.state.subscribe();
         loop {
             self.write_status();
@@ -614,12 +614,4 @@ pub(crate) fn remove_folder(folder: &std::path::Path) {
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::fs::MemfdFlags;
 use rustix::process::{Pid, PidfdFlags, Signal};
+use tokio::io::AsyncReadExt;
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
 
@@ -35,9 +36,9 @@ pub(crate) const SANDBOX: &[&str] = &[
 pub(crate) const JOIN: &str =
     r#"while [ "$1" != -- ]; do echo 0 > "$1" || exit 125; shift; done; shift; exec "$@""#;
 
-/// The first thing inside of a sandbox: says that it stands, closes what it said it through, and
-/// becomes the container's program.
-const STANDS: &str = r#"echo >&"$0"; eval "exec $0>&-"; exec "$@""#;
+/// The first thing inside of a sandbox: says on file 3 that it stands, closes it, and becomes the
+/// container's program.
+const STANDS: &str = r#"echo >&3; exec 3>&-; exec "$@""#;
 
 /// Files of the host's `/etc` that programs look for and that hold nothing secret.
 const ETC: &[&str] = &[
@@ -188,6 +189,8 @@ pub(crate) async fn start(
         return start_plain(host, launch).await;
     }
     let mut fds = Vec::new();
+    let (stands, stands_writer) = io::pipe()?;
+    pass(&mut fds, stands_writer.into())?;
     let mut arguments: Vec<String> = SANDBOX.iter().map(|&word| word.to_owned()).collect();
     arguments.extend(sandbox_arguments(host, &launch, &mut fds)?);
     let (info, info_writer) = io::pipe()?;
@@ -210,26 +213,28 @@ pub(crate) async fn start(
     command
         .arg(&host.tools.bwrap)
         .args(["--args", &arguments_fd.to_string(), "--"])
+        .args(["/bin/sh", "-c", STANDS, "sh"])
         .args(&launch.command)
         .fd_mappings(fds)
         .map_err(io::Error::other)?;
-    let mut child = spawn(host, command, launch.stdin).await?;
-    let stderr = child.stderr.take();
-    let (Some(leader), Some(stderr)) =
-        (read_child_pid(info).await?.and_then(Pid::from_raw), stderr)
-    else {
+    let child = spawn(host, command, launch.stdin).await?;
+    let leader = read_child_pid(info).await?.and_then(Pid::from_raw);
+    let stands = first_byte(stands).await?;
+    let (Some(leader), Some(_)) = (leader, stands) else {
         return Err(io::Error::other(first_words(child).await));
     };
-    started(
-        child,
-        leader,
-        Some(stderr),
-        launch,
-        Some(Enter {
-            nsenter: host.tools.nsenter.clone(),
-            uid: 0,
-        }),
-    )
+    let enter = Enter {
+        nsenter: host.tools.nsenter.clone(),
+        uid: launch.uid,
+    };
+    started(child, leader, launch, Some(enter))
+}
+
+/// The first byte from a pipe; none where it was closed without one.
+async fn first_byte(pipe: io::PipeReader) -> io::Result<Option<u8>> {
+    let mut pipe = tokio::net::unix::pipe::Receiver::from_owned_fd(pipe.into())?;
+    let mut byte = [0];
+    Ok((pipe.read(&mut byte).await? == 1).then_some(byte[0]))
 }
 
 /// Without a sandbox: a process in its own session that ends with the node.
@@ -255,13 +260,12 @@ async fn start_plain(host: &Host, launch: Launch) -> io::Result<Started> {
         .args(&launch.command)
         .current_dir(&launch.working_dir)
         .process_group(0);
-    let mut child = spawn(host, command, launch.stdin).await?;
+    let child = spawn(host, command, launch.stdin).await?;
     let leader = child
         .id()
         .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
         .ok_or_else(|| io::Error::other("the process ended at once"))?;
-    let stderr = child.stderr.take();
-    started(child, leader, stderr, launch, None)
+    started(child, leader, launch, None)
 }
 
 fn joining(group: &Group) -> Command {
@@ -290,14 +294,9 @@ async fn spawn(
 fn started(
     mut child: tokio::process::Child,
     leader: Pid,
-    stderr: Option<ChildStderr>,
     launch: Launch,
     enter: Option<Enter>,
 ) -> io::Result<Started> {
-    let enter = enter.map(|enter| Enter {
-        uid: launch.uid,
-        ..enter
-    });
     let pidfd = rustix::process::pidfd_open(leader, PidfdFlags::empty())?;
     let (tell, exit) = watch::channel(None);
     let process = Arc::new(Process {
@@ -309,7 +308,7 @@ fn started(
         enter,
         killed_by_us: Mutex::new(false),
     });
-    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     tokio::spawn(async move {
         let code = match child.wait().await {
             Ok(status) => exit_code(status),

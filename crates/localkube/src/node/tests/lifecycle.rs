@@ -229,7 +229,7 @@ async fn probes_decide_when_a_pod_is_ready_and_when_it_is_restarted() {
         "readinessProbe": { "httpGet": { "path": "/", "port": "http" }, "periodSeconds": 1 },
     }] }));
     let sick = cluster.run("sick", "trap 'exit 0' TERM; while true; do sleep 0.1; done", json!({ "containers": [{
-        "livenessProbe": { "exec": { "command": ["/bin/false"] }, "periodSeconds": 1, "failureThreshold": 1 },
+        "livenessProbe": { "exec": { "command": ["/bin/false"] }, "initialDelaySeconds": 1, "periodSeconds": 1, "failureThreshold": 1 },
     }] }));
     let unready = cluster.run(
         "unready",

@@ -159,7 +159,8 @@ async fn a_log_is_followed_until_the_container_ends() {
     );
     cluster
         .until(&pod, "a start", |pod| {
-            !pod["status"]["containerStatuses"][0]["state"]["waiting"].is_object()
+            let state = &pod["status"]["containerStatuses"][0]["state"];
+            state["running"].is_object() || state["terminated"].is_object()
         })
         .await;
     let follow = LogOptions {
