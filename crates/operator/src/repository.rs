@@ -195,11 +195,10 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
-    let embedded = match segments {
-        [0x64, 0xff9b, ..] | [0, 0, 0, 0, 0, _, _, _] => true,
-        [0x2002, ..] => true,
-        _ => false,
-    };
+    let embedded = matches!(
+        segments,
+        [0x64, 0xff9b, ..] | [0x2002, ..] | [0, 0, 0, 0, 0, _, _, _]
+    );
     !(embedded
         || address.is_loopback()
         || address.is_unspecified()

@@ -1,5 +1,10 @@
 //! The controllers against a whole cluster: real repositories, real pods, real requests.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    missing_docs
+)]
 
 mod scene;
 
@@ -621,7 +626,8 @@ async fn usual_applications_run_without_any_configuration() {
     let server = "const app = require('express')()\nconst port = 3000\napp.get('/', (q, r) => r.send('express'))\napp.listen(port)\n";
     let flask = "from flask import Flask\napp = Flask(__name__)\n@app.get('/')\ndef home():\n    return 'flask'\n";
     let go = "package main\nimport (\"net/http\"; \"os\")\nfunc main() { http.ListenAndServe(\":\"+os.Getenv(\"PORT\"), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(\"go\")) })) }\n";
-    let applications: [(&str, &[(&str, &str)], &str); 4] = [
+    type Files<'a> = &'a [(&'a str, &'a str)];
+    let applications: [(&str, Files, &str); 4] = [
         (
             "vite",
             &[("package.json", vite), ("index.html", "<p>vite</p>")],

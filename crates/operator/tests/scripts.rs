@@ -313,7 +313,7 @@ fn hostile_values_run_nothing_and_fetch_nothing() {
             "GIT_PULL_REQUEST",
         ] {
             let code = TempDir::new().unwrap();
-            let mut all = vec![
+            let mut all = [
                 ("GIT_REPO_URL", url(&origin)),
                 ("GIT_COMMIT", String::new()),
                 ("GIT_BRANCH", "main".to_owned()),

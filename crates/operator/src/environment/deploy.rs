@@ -306,7 +306,10 @@ mod tests {
             |pods: &[Arc<Pod>]| super::state(&deployment(json!({})), &workload(), pods, now()).0;
         let old = pod("old", OLD, 50, true);
         assert!(matches!(state(&[]), Step::Waiting(_)));
-        assert!(matches!(state(&[old.clone()]), Step::Waiting(_)));
+        assert!(matches!(
+            state(std::slice::from_ref(&old)),
+            Step::Waiting(_)
+        ));
         assert!(matches!(
             state(&[old.clone(), pod("new", NEW, 5, false)]),
             Step::Waiting(_)

@@ -125,9 +125,9 @@ async fn project(
                 .map_err(Error::api("get", format!("Project {team}/{name}")))?
         }
     };
-    Ok(match found.map(|guarded| guarded.0) {
-        Some(Ok(project)) => Ok(project),
-        Some(Err(invalid)) => Err(Problem::new(
+    Ok(match found {
+        Some(DeserializeGuard(Ok(project))) => Ok(project),
+        Some(DeserializeGuard(Err(invalid))) => Err(Problem::new(
             "ProjectUnreadable",
             format!("the Project {name} cannot be read: {}", invalid.error),
         )),
