@@ -168,11 +168,15 @@ impl Previews {
         let mut last = self.inner.announced.get(id);
         let first = last.comment.is_none();
 
-        let status = (preview.commit.clone(), commit_state(&preview));
+        let state = commit_state(&preview);
+        let status = state.map(|state| (preview.commit.clone(), state));
         // After a restart the comment tells whether the status was set too.
-        if !first && last.status.as_ref() != Some(&status) {
-            self.set_status(github, &preview, status.1).await?;
-            last.status = Some(status.clone());
+        if let Some((_, state)) = &status
+            && !first
+            && last.status != status
+        {
+            self.set_status(github, &preview, *state).await?;
+            last.status = status.clone();
             self.inner.announced.set(id, last.clone());
         }
         if last.comment.as_deref() != Some(body.as_str()) {
@@ -190,10 +194,13 @@ impl Previews {
             if written.changed {
                 last.pace = last.pace.after_edit(self.inner.settings.comment_pause);
             }
-            if first && written.changed {
-                self.set_status(github, &preview, status.1).await?;
+            if let Some((_, state)) = &status
+                && first
+                && written.changed
+            {
+                self.set_status(github, &preview, *state).await?;
             }
-            last.status = Some(status);
+            last.status = status.or(last.status);
             last.comment = Some(body.as_str().to_owned());
         }
         last.failures = 0;

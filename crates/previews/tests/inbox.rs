@@ -155,7 +155,15 @@ async fn deliveries_of_one_pull_request_wait_for_each_other_and_others_do_not() 
 
 #[tokio::test]
 async fn two_processes_share_the_work_and_do_nothing_twice() {
-    let mut world = World::new().await;
+    two_processes(World::new().await).await;
+}
+
+#[tokio::test]
+async fn two_processes_share_the_work_on_postgresql_too() {
+    two_processes(World::on_postgresql().await).await;
+}
+
+async fn two_processes(mut world: World) {
     let _operator = StandIn::start(&world.cluster);
     let other = world.second();
     for number in 1..=20 {

@@ -68,7 +68,6 @@ impl Previews {
         let message = preview.message.as_deref().unwrap_or_default();
         let description = match (state, &preview.blocked) {
             (_, Some(blocked)) => blocked.as_str(),
-            (CommitState::Success, _) if preview.deleted_at.is_some() => "The preview is removed",
             (CommitState::Success, _) => "The preview answers",
             (CommitState::Failure | CommitState::Error, _) if !message.is_empty() => message,
             (CommitState::Failure | CommitState::Error, _) => "The preview failed",
@@ -105,11 +104,13 @@ fn since(preview: &Preview, newest: Option<&DeploymentView>) -> DateTime<Utc> {
     }
 }
 
-pub(super) fn commit_state(preview: &Preview) -> CommitState {
+/// The state that the commit's status is to have. None where it stays: a preview that goes with its
+/// pull request says nothing about the commit.
+pub(super) fn commit_state(preview: &Preview) -> Option<CommitState> {
     match preview.status {
-        PreviewStatus::Pending | PreviewStatus::Deploying => CommitState::Pending,
-        // A preview that went with its pull request is no reason not to merge.
-        PreviewStatus::Running | PreviewStatus::Deleting => CommitState::Success,
-        PreviewStatus::Failed => CommitState::Failure,
+        PreviewStatus::Pending | PreviewStatus::Deploying => Some(CommitState::Pending),
+        PreviewStatus::Running => Some(CommitState::Success),
+        PreviewStatus::Failed => Some(CommitState::Failure),
+        PreviewStatus::Deleting => None,
     }
 }

@@ -76,6 +76,18 @@ impl World {
     }
 
     pub async fn build(settings: PreviewSettings, github: Option<FakeGitHub>) -> Self {
+        Self::on(TemporaryStore::sqlite().await, settings, github).await
+    }
+
+    pub async fn on_postgresql() -> Self {
+        Self::on(TemporaryStore::postgres().await, settings(), None).await
+    }
+
+    async fn on(
+        store: TemporaryStore,
+        settings: PreviewSettings,
+        github: Option<FakeGitHub>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let kube = LocalKube::start(LocalKubeConfig::new(folder.path()))
             .await
@@ -86,7 +98,6 @@ impl World {
         let client = kube::Client::try_from(config.unwrap()).unwrap();
         let cluster = Cluster::new("local", client);
         cluster.install_crds().await.unwrap();
-        let store = TemporaryStore::sqlite().await;
         let previews = make(&store, &cluster, github.as_ref(), &settings);
         let operator = previews.local_operator().await.unwrap();
         let mut world = Self {
