@@ -36,6 +36,8 @@ pub(crate) fn duration(span: TimeDelta) -> String {
     let millis = span.num_milliseconds().max(0);
     let seconds = millis / 1000;
     match seconds {
+        // Kubernetes tells times in whole seconds.
+        0 if millis == 0 => "< 1 s".to_owned(),
         0..10 => format!("{}.{} s", seconds, millis % 1000 / 100),
         10..60 => format!("{seconds} s"),
         60..3600 if seconds % 60 == 0 => format!("{} min", seconds / 60),
@@ -149,7 +151,7 @@ mod tests {
     #[test]
     fn durations_are_told_in_two_units() {
         for (millis, expected) in [
-            (-5, "0.0 s"),
+            (-5, "< 1 s"),
             (240, "0.2 s"),
             (48_900, "48 s"),
             (91_000, "1 min 31 s"),

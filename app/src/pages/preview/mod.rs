@@ -35,8 +35,11 @@ pub(crate) fn href_of(id: &str) -> String {
     format!("/preview-environments/{}", format::encode(id))
 }
 
-/// What the page begins with: the preview, and the log lines that there are.
-type First = (PreviewDetail, Result<Vec<LogLine>, AppError>);
+/// The lines that the page begins with; none where nothing has run yet.
+type FirstLines = Option<Result<Vec<LogLine>, AppError>>;
+
+/// What the page begins with.
+type First = (PreviewDetail, FirstLines);
 
 /// `/preview-environments/{id}`
 #[component]
@@ -46,13 +49,14 @@ pub(crate) fn PreviewPage() -> impl IntoView {
     let settings = LogSettings::of_address();
     let first = Resource::new(
         move || id.get(),
-        move |id| {
-            let query = settings.query_untracked();
-            async move {
-                let preview = get_preview(id.clone()).await?;
-                let lines = read_logs(id, query).await;
-                Ok::<First, AppError>((preview, lines))
-            }
+        move |id| async move {
+            let preview = get_preview(id.clone()).await?;
+            let query = untrack(|| settings.query(&preview));
+            let lines = match query.container {
+                Some(_) => Some(read_logs(id, query).await),
+                None => None,
+            };
+            Ok::<First, AppError>((preview, lines))
         },
     );
     view! {
@@ -77,11 +81,7 @@ pub(crate) fn PreviewPage() -> impl IntoView {
 
 /// The preview, kept true by its stream.
 #[component]
-fn Preview(
-    preview: PreviewDetail,
-    lines: Result<Vec<LogLine>, AppError>,
-    settings: LogSettings,
-) -> impl IntoView {
+fn Preview(preview: PreviewDetail, lines: FirstLines, settings: LogSettings) -> impl IntoView {
     let id = preview.summary.id.clone();
     let detail = RwSignal::new(preview);
     let problem = RwSignal::new(None::<String>);

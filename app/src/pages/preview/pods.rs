@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::{
     href,
-    logs::{LogSettings, Source},
+    logs::{LogSettings, Source, has_begun},
 };
 use crate::{
     components::text::{Age, Cut},
@@ -83,7 +83,7 @@ fn Container(
         event.prevent_default();
         settings.show(source.clone());
     };
-    let started = container.state != "waiting";
+    let started = has_begun(&container);
     view! {
         <li class="container">
             <span class=format!("beacon {}", tone.class()) aria-hidden="true"></span>

@@ -31,7 +31,7 @@ pub(super) fn Head(
             tail_lines: 10_000,
             timestamps: settings.timestamps.get(),
             follow: false,
-            ..settings.query()
+            ..detail.with(|d| settings.query(d))
         };
         address(&id, &query)
     };
@@ -85,7 +85,7 @@ pub(super) fn Controls(
     let has_previous = Memo::new(move |_| {
         detail.with(|d| match settings.source.get() {
             Some(source) => begun(&d.pods, &source),
-            None => automatic(&d.pods).map(|(_, restarts)| restarts),
+            None => automatic(d).map(|(_, restarts)| restarts),
         }) > Some(0)
     });
     view! {
@@ -130,7 +130,7 @@ fn Sources(detail: RwSignal<PreviewDetail>, settings: LogSettings) -> impl IntoV
             pods.collect::<Vec<_>>()
         })
     });
-    let chosen_by_us = Memo::new(move |_| detail.with(|d| automatic(&d.pods)));
+    let chosen_by_us = Memo::new(move |_| detail.with(automatic));
     let automatic = move || match chosen_by_us.get() {
         Some((source, _)) => format!("Newest ({})", source.container),
         None => "Newest".to_owned(),

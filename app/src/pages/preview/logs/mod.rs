@@ -21,7 +21,7 @@ use crate::{
 use controls::{Controls, Head};
 use lines::{Block, Buffer, Level, Line};
 use search::Search;
-pub(crate) use settings::{LogSettings, Source};
+pub(crate) use settings::{LogSettings, Source, has_begun};
 use settings::{address, automatic, begun};
 
 /// Lines that come within this time are drawn together.
@@ -48,13 +48,15 @@ enum State {
 pub(super) fn LogPanel(
     detail: RwSignal<PreviewDetail>,
     /// The lines that the page came with.
-    lines: Result<Vec<LogLine>, AppError>,
+    lines: Option<Result<Vec<LogLine>, AppError>>,
     settings: LogSettings,
 ) -> impl IntoView {
     let (state, lines) = match lines {
-        Ok(lines) => (State::Shown, lines),
-        Err(error) if error.kind == AppErrorKind::NotFound => (State::Waiting, Vec::new()),
-        Err(error) => (State::Failed(error), Vec::new()),
+        Some(Ok(lines)) => (State::Shown, lines),
+        Some(Err(error)) if error.kind != AppErrorKind::NotFound => {
+            (State::Failed(error), Vec::new())
+        }
+        Some(Err(_)) | None => (State::Waiting, Vec::new()),
     };
     let state = RwSignal::new(state);
     let buffer = Buffer::new(lines);
@@ -161,7 +163,7 @@ fn read(
     let run = Memo::new(move |_| {
         detail.with(|d| match settings.source.get() {
             Some(source) => begun(&d.pods, &source).map(|restarts| (source, restarts)),
-            None => automatic(&d.pods),
+            None => automatic(d),
         })
     });
     // A chosen container may be gone, as after a push; then ours to choose again.
@@ -177,7 +179,7 @@ fn read(
     let asked = {
         let id = id.clone();
         Memo::new(move |_| {
-            let query = settings.query();
+            let query = detail.with(|d| settings.query(d));
             Asked {
                 url: address(&id, &query),
                 query,

@@ -3,7 +3,10 @@
 
 use std::fmt;
 
-use catalyst_model::views::{LogQuery, PodView};
+use catalyst_model::{
+    state::PreviewStatus,
+    views::{ContainerView, LogQuery, PodView, PreviewDetail},
+};
 use leptos::prelude::*;
 use leptos_router::{hooks::use_query_map, params::ParamsMap};
 
@@ -79,9 +82,12 @@ impl LogSettings {
         }
     }
 
-    /// What the server is asked for.
-    pub(super) fn query(self) -> LogQuery {
-        let source = self.source.get();
+    /// What the server is asked for: the lines of the chosen container, else of ours to choose.
+    pub(crate) fn query(self, preview: &PreviewDetail) -> LogQuery {
+        let source = self
+            .source
+            .get()
+            .or_else(|| automatic(preview).map(|(source, _)| source));
         LogQuery {
             pod: source.as_ref().map(|source| source.pod.clone()),
             container: source.map(|source| source.container),
@@ -91,11 +97,6 @@ impl LogSettings {
             follow: self.follow.get(),
             previous: self.previous.get(),
         }
-    }
-
-    /// As [`LogSettings::query`], without following changes.
-    pub(crate) fn query_untracked(self) -> LogQuery {
-        untrack(|| self.query())
     }
 }
 
@@ -121,28 +122,55 @@ pub(super) fn address(id: &str, query: &LogQuery) -> String {
     url
 }
 
-/// The container that matters most: of the newest pod that has begun, the one that runs or
-/// failed last.
-pub(super) fn automatic(pods: &[PodView]) -> Option<(Source, u32)> {
-    pods.iter().find_map(|pod| {
-        let begun = pod
-            .containers
-            .iter()
-            .rev()
-            .find(|c| c.state != "waiting" || c.restarts > 0)?;
-        let source = Source {
-            pod: pod.name.clone(),
-            container: begun.name.clone(),
-        };
-        Some((source, begun.restarts))
-    })
+/// The container that matters most, and how often it was started again: of a preview that failed
+/// the one that failed, else the one that runs, else the one that ran last.
+pub(crate) fn automatic(preview: &PreviewDetail) -> Option<(Source, u32)> {
+    let of_pod = |wanted: fn(&ContainerView) -> bool| {
+        preview.pods.iter().find_map(|pod| {
+            let found = pod
+                .containers
+                .iter()
+                .rev()
+                .find(|container| wanted(container))?;
+            let source = Source {
+                pod: pod.name.clone(),
+                container: found.name.clone(),
+            };
+            Some((source, found.restarts))
+        })
+    };
+    let broken = preview.summary.status == PreviewStatus::Failed;
+    let failed = || of_pod(failed);
+    let begun = || of_pod(has_begun);
+    let running = || {
+        of_pod(|container| container.state == "running" && !container.init)
+            .or_else(|| of_pod(|container| container.state == "running"))
+    };
+    match broken {
+        true => failed().or_else(running).or_else(begun),
+        false => running().or_else(failed).or_else(begun),
+    }
+}
+
+/// Whether it has run at all, and so has a log.
+pub(crate) fn has_begun(container: &ContainerView) -> bool {
+    container.state != "waiting" || container.restarts > 0
+}
+
+/// Whether its last run ended badly.
+fn failed(container: &ContainerView) -> bool {
+    match container.state.as_str() {
+        "terminated" => container.exit_code != Some(0),
+        "waiting" => container.restarts > 0,
+        _ => false,
+    }
 }
 
 /// Whether a container has begun to run, and how often it was started again.
 pub(super) fn begun(pods: &[PodView], source: &Source) -> Option<u32> {
     let pod = pods.iter().find(|pod| pod.name == source.pod)?;
     let container = pod.containers.iter().find(|c| c.name == source.container)?;
-    (container.state != "waiting" || container.restarts > 0).then_some(container.restarts)
+    has_begun(container).then_some(container.restarts)
 }
 
 #[cfg(test)]
@@ -168,7 +196,7 @@ mod tests {
     #[test]
     fn of_a_pod_that_failed_in_an_init_container_that_one_is_shown() {
         let detail = fixtures::failed_detail();
-        let (source, _) = automatic(&detail.pods).unwrap_or_else(|| {
+        let (source, _) = automatic(&detail).unwrap_or_else(|| {
             (
                 Source {
                     pod: String::new(),
