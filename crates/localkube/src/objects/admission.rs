@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::defaults::{containers, free_cluster_ip, limits_as_requests};
 use super::error::{ApiError, Cause};
 use super::kinds::{Kind, resource};
-use super::metadata::is_terminating;
+use super::metadata::{is_terminating, items_mut};
 use super::quantity::Quantity;
 use super::store::State;
 use super::validate::items;
@@ -57,11 +57,7 @@ pub(crate) fn allocate_cluster_ip(state: &State, service: &mut Value) -> Result<
 
 /// Complete a LimitRange: a maximum is the default limit, a default limit the default request.
 pub(crate) fn default_limit_range(object: &mut Value) {
-    for limit in object["spec"]["limits"]
-        .as_array_mut()
-        .into_iter()
-        .flatten()
-    {
+    for limit in items_mut(&mut object["spec"], "limits") {
         if limit["type"] != "Container" {
             continue;
         }
@@ -87,7 +83,7 @@ pub(crate) fn apply_limit_ranges<'a>(ranges: impl Iterator<Item = &'a Value>, po
     for range in ranges {
         for limit in items(&range["spec"]["limits"]).filter(|limit| limit["type"] == "Container") {
             for list in ["initContainers", "containers"] {
-                for container in pod["spec"][list].as_array_mut().into_iter().flatten() {
+                for container in items_mut(&mut pod["spec"], list) {
                     for (from, to) in [("defaultRequest", "requests"), ("default", "limits")] {
                         for (name, value) in limit[from].as_object().into_iter().flatten() {
                             if container["resources"][to][name].is_null() {

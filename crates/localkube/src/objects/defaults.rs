@@ -8,6 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::kinds::{Kind, resource};
+use super::metadata::items_mut;
 
 /// The first and last address from which Services get their placeholder `clusterIP`.
 const SERVICE_NETWORK: (u32, u32) = (
@@ -109,7 +110,7 @@ fn pod_spec(spec: &mut Value) {
         spec["serviceAccountName"] = account.into();
     }
     for list in ["initContainers", "containers"] {
-        for container in spec[list].as_array_mut().into_iter().flatten() {
+        for container in items_mut(spec, list) {
             image_pull_policy(container);
             limits_as_requests(container);
         }
@@ -191,7 +192,7 @@ fn service(object: &mut Value) {
     if !spec.is_object() {
         return;
     }
-    for port in spec["ports"].as_array_mut().into_iter().flatten() {
+    for port in items_mut(spec, "ports") {
         if port["targetPort"].is_null() {
             port["targetPort"] = port["port"].clone();
         }

@@ -4,6 +4,18 @@ use serde_json::{Map, Value};
 
 use super::error::Cause;
 
+/// The elements of a list field, to be changed. Unlike indexing it leaves an absent list absent.
+pub(crate) fn items_mut<'a>(
+    object: &'a mut Value,
+    list: &str,
+) -> impl Iterator<Item = &'a mut Value> {
+    object
+        .get_mut(list)
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+}
+
 /// The present time as Kubernetes writes it in metadata: RFC 3339, whole seconds, UTC.
 pub fn now() -> String {
     time(jiff::Timestamp::now())

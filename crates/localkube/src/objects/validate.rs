@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::error::Cause;
 use super::kinds::{Kind, resource};
-use super::metadata::{is_dns_label, is_dns_subdomain, validate_labels};
+use super::metadata::{is_dns_label, is_dns_subdomain, items_mut, validate_labels};
 use super::quantity::Quantity;
 use super::selector::Selector;
 
@@ -167,7 +167,7 @@ fn pod_update(old: &Value, new: &Value, causes: &mut Vec<Cause>) {
     let fixed = |object: &Value| {
         let mut spec = object["spec"].clone();
         for list in ["containers", "initContainers"] {
-            for container in spec[list].as_array_mut().into_iter().flatten() {
+            for container in items_mut(&mut spec, list) {
                 container["image"] = Value::Null;
             }
         }
