@@ -7,15 +7,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::Node;
 use super::network::PodNetwork;
 use super::pod::Pod;
-use super::policy::Policies;
+use super::policy::{Place, Policies};
 use super::spec::{self, list, text};
 use crate::controllers::endpoints;
 use crate::node_api::PodRef;
@@ -36,7 +37,7 @@ impl Node {
             .local_addr()
             .map_err(|error| error.to_string())?
             .port();
-        pod.set_gateway(port);
+        let closed = pod.set_gateway(port);
         self.write_hosts(pod);
         let script = self.rules(pod, network.subnet, port);
         network
@@ -45,27 +46,47 @@ impl Node {
             .map_err(|error| super::host::chain(&error))?;
         let weak = Arc::downgrade(pod);
         self.tasks.spawn(async move {
-            loop {
-                let accepted = listener.accept().await;
-                let Some(pod) = weak.upgrade() else { return };
-                match accepted {
-                    Ok((stream, _)) => {
-                        let tasks = pod.node.tasks.clone();
-                        tasks.spawn(async move { pass_on(&pod, stream).await });
-                    }
-                    Err(error) => {
-                        tracing::debug!(%error, "a pod's gateway cannot accept");
-                        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-                    }
-                }
-            }
+            closed
+                .run_until_cancelled(accept(listener, weak))
+                .await
+                .unwrap_or_default();
         });
         Ok(())
     }
 
     fn rules(&self, pod: &Pod, subnet: super::network::Subnet, gateway: u16) -> String {
         let object = pod.object();
-        Policies::of(&self.objects, &object).script(&object, subnet, gateway, &own_addresses())
+        let place = Place {
+            subnet,
+            gateway,
+            services: self.answered_services(&pod.reference.namespace),
+            host: own_addresses(),
+        };
+        Policies::of(&self.objects, &object).script(&object, &place)
+    }
+
+    /// Addresses and ports of a namespace's Services that a ready pod stands behind.
+    fn answered_services(&self, namespace: &str) -> Vec<(Ipv4Addr, u16)> {
+        let services =
+            self.objects
+                .list(resource::SERVICES, Some(namespace), &Selector::everything());
+        let services = services.map(|list| list.items).unwrap_or_default();
+        let mut answered = Vec::new();
+        for service in &services {
+            let Ok(address) = text(&service["spec"], "clusterIP").parse() else {
+                continue;
+            };
+            for port in list(&service["spec"], "ports") {
+                let number = port["port"]
+                    .as_u64()
+                    .and_then(|port| u16::try_from(port).ok());
+                if let Some(number) = number.filter(|_| !self.ready_pods(service, port).is_empty())
+                {
+                    answered.push((address, number));
+                }
+            }
+        }
+        answered
     }
 
     /// Bring the rules of a running pod up to date with the policies.
@@ -186,6 +207,23 @@ impl Node {
             .filter(|pod| text(&pod["status"], "podIP") == address)
             .map(|pod| (pod, meant.port()))
             .collect()
+    }
+}
+
+async fn accept(listener: TcpListener, pod: Weak<Pod>) {
+    loop {
+        let accepted = listener.accept().await;
+        let Some(pod) = pod.upgrade() else { return };
+        match accepted {
+            Ok((stream, _)) => {
+                let tasks = pod.node.tasks.clone();
+                tasks.spawn(async move { pass_on(&pod, stream).await });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a pod's gateway cannot accept");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
     }
 }
 

@@ -236,7 +236,14 @@ impl Node {
         }
         let uid = spec::text(&object["metadata"], "uid").to_owned();
         if let Some(pod) = self.pod(&uid) {
+            let relabelled = pod.object()["metadata"]["labels"] != object["metadata"]["labels"];
             pod.observe(object);
+            if relabelled {
+                // Other policies may select it now.
+                let node = self.clone();
+                self.tasks
+                    .spawn(async move { node.refresh_rules(&pod).await });
+            }
             return;
         }
         let pod = Pod::new(self.clone(), object.clone());
@@ -259,12 +266,14 @@ impl Node {
 
     /// Services come and go; their names are in pods' `/etc/hosts`.
     async fn follow_services(self: Arc<Self>) {
-        let services =
-            self.after_changes(resource::SERVICES, async |node, pod| node.write_hosts(pod));
-        let endpoints = self.after_changes(resource::ENDPOINT_SLICES, async |node, pod| {
-            node.write_hosts(pod)
-        });
-        tokio::join!(services, endpoints);
+        let refresh = async |node: &Arc<Self>, pod: &Arc<Pod>| {
+            node.write_hosts(pod);
+            node.refresh_rules(pod).await;
+        };
+        tokio::join!(
+            self.after_changes(resource::SERVICES, refresh),
+            self.after_changes(resource::ENDPOINT_SLICES, refresh),
+        );
     }
 
     /// Do something with each pod of a namespace in which an object of a kind changed.

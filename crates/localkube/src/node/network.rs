@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping};
@@ -22,6 +22,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
 
 use super::host::Host;
+use super::pod::lock;
 use super::toolchains::system_mounts;
 
 /// All pods' addresses.
@@ -87,6 +88,8 @@ pub(crate) struct PodNetwork {
     holder_pid: i32,
     slirp: Child,
     namespace: Namespace,
+    /// The script that was applied last.
+    rules: Mutex<String>,
     nft: Option<std::path::PathBuf>,
     nsenter: std::path::PathBuf,
 }
@@ -120,6 +123,7 @@ impl PodNetwork {
                 address: subnet.pod(),
                 sockets: host.sockets.clone(),
             },
+            rules: Mutex::default(),
             nft: host.tools.nft.clone(),
             nsenter: host.tools.nsenter.clone(),
         };
@@ -159,8 +163,13 @@ impl PodNetwork {
     /// the node has said at its start.
     pub async fn apply_rules(&self, script: &str) -> Result<(), NetworkError> {
         let Some(nft) = &self.nft else { return Ok(()) };
+        if *lock(&self.rules) == script {
+            return Ok(());
+        }
         self.inside(&nft.display().to_string(), &["-f", "-"], script)
-            .await
+            .await?;
+        script.clone_into(&mut lock(&self.rules));
+        Ok(())
     }
 
     async fn inside(

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Node;
 use super::connections::{Connections, CountedStream};
@@ -49,6 +50,12 @@ pub(crate) struct Instance {
     pub working_dir: String,
 }
 
+/// Where connections to other pods are taken up, as long as there is a network.
+struct Gateway {
+    port: u16,
+    _close: DropGuard,
+}
+
 /// See the module.
 pub(crate) struct Pod {
     pub node: Arc<Node>,
@@ -64,7 +71,7 @@ pub(crate) struct Pod {
     network: tokio::sync::Mutex<Option<PodNetwork>>,
     volumes: OnceLock<BTreeMap<String, Volume>>,
     /// Where its connections to others are taken up (see the gateway).
-    gateway: Mutex<Option<u16>>,
+    gateway: Mutex<Option<Gateway>>,
 }
 
 impl Pod {
@@ -287,6 +294,10 @@ impl Pod {
             etc.join("group"),
             "root:x:0:\nnogroup:x:65534:\napp:x:1000:\n",
         )?;
+        std::fs::write(
+            etc.join("nsswitch.conf"),
+            "passwd: files\ngroup: files\nhosts: files dns\n",
+        )?;
         std::fs::write(etc.join("hostname"), format!("{hostname}\n"))?;
         if !etc.join("hosts").exists() {
             std::fs::write(etc.join("hosts"), "127.0.0.1\tlocalhost\n")?;
@@ -376,14 +387,20 @@ impl Pod {
         lock(&self.namespace).as_ref().map(Namespace::address)
     }
 
-    /// Remember where its gateway listens.
-    pub fn set_gateway(&self, port: u16) {
-        *lock(&self.gateway) = Some(port);
+    /// Remember where its gateway listens; the token returned is cancelled with the network.
+    pub fn set_gateway(&self, port: u16) -> CancellationToken {
+        let closed = CancellationToken::new();
+        let gateway = Gateway {
+            port,
+            _close: closed.clone().drop_guard(),
+        };
+        *lock(&self.gateway) = Some(gateway);
+        closed
     }
 
     /// Where its gateway listens.
     pub fn gateway(&self) -> Option<u16> {
-        *lock(&self.gateway)
+        lock(&self.gateway).as_ref().map(|gateway| gateway.port)
     }
 
     /// End its processes now and leave its object as it is: the node stops.
@@ -561,6 +578,8 @@ impl Pod {
     }
 
     async fn close_network(&self) {
+        *lock(&self.gateway) = None;
+        *lock(&self.namespace) = None;
         if let Some(network) = self.network.lock().await.take() {
             let subnet = network.subnet;
             network.close().await;

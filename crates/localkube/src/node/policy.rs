@@ -18,6 +18,18 @@ use crate::objects::{Objects, Selector, resource};
 /// The addresses that Services get.
 pub(crate) const SERVICE_RANGE: &str = "10.96.0.0/12";
 
+/// What the rules of a pod's network have to know beside the policies.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub subnet: Subnet,
+    /// The port in the pod's network where connections to Services and other pods are taken up.
+    pub gateway: u16,
+    /// The addresses and ports of Services that a pod answers for.
+    pub services: Vec<(Ipv4Addr, u16)>,
+    /// This machine's own addresses.
+    pub host: Vec<IpAddr>,
+}
+
 /// The policies that select a pod.
 pub(crate) struct Policies(Vec<Arc<Value>>);
 
@@ -132,9 +144,14 @@ impl Policies {
         })
     }
 
-    /// The nftables script for a pod's way out. `gateway` is the port in the pod's network where
-    /// connections to Services and other pods are taken up.
-    pub fn script(&self, pod: &Value, subnet: Subnet, gateway: u16, host: &[IpAddr]) -> String {
+    /// The nftables script for a pod's way out.
+    pub fn script(&self, pod: &Value, place: &Place) -> String {
+        let Place {
+            subnet,
+            gateway,
+            services,
+            host,
+        } = place;
         let mut script = String::from(
             "table inet catalyst\ndelete table inet catalyst\ntable inet catalyst {\n",
         );
@@ -143,15 +160,20 @@ impl Policies {
             let _ = writeln!(script, "{text}");
         };
         line("chain services { type nat hook output priority -100; policy accept;");
-        line(&format!(
-            "ip daddr {SERVICE_RANGE} meta l4proto tcp redirect to :{gateway}"
-        ));
+        // Only what somebody answers for, so that all else is refused as it would be elsewhere.
+        for (address, port) in services {
+            line(&format!(
+                "ip daddr {address} tcp dport {port} redirect to :{gateway}"
+            ));
+        }
         line(&format!(
             "ip daddr {POD_RANGE} ip daddr != {} meta l4proto tcp redirect to :{gateway}",
             subnet.cidr()
         ));
         line("}\nchain out { type filter hook output priority 0; policy drop;");
-        line("oif lo accept\nct state established,related accept\nmeta nfproto ipv6 reject");
+        line(
+            "oif lo accept\nct status dnat accept\nct state established,related accept\nmeta nfproto ipv6 reject",
+        );
         // The machine itself, whatever a policy says: its services are not for pods.
         line(&format!(
             "ip daddr {{ 127.0.0.0/8, {SERVICE_RANGE}, 0.0.0.0/8 }} reject"
@@ -163,7 +185,7 @@ impl Policies {
             None => line("accept"),
             Some(rules) => {
                 for rule in rules {
-                    for rule in way_out(rule, pod, subnet) {
+                    for rule in way_out(rule, pod, *subnet) {
                         line(&rule);
                     }
                 }
@@ -316,6 +338,15 @@ mod tests {
         })
     }
 
+    fn place() -> Place {
+        Place {
+            subnet: Subnet::new(0),
+            gateway: 45000,
+            services: vec![(Ipv4Addr::new(10, 96, 0, 10), 80)],
+            host: vec![IpAddr::from([192, 0, 2, 2])],
+        }
+    }
+
     fn policies(spec: Value) -> Policies {
         Policies(vec![Arc::new(json!({ "spec": spec }))])
     }
@@ -323,11 +354,9 @@ mod tests {
     #[test]
     fn a_pod_that_no_policy_selects_is_open() {
         let none = Policies(vec![]);
+        let place = place();
         assert!(none.admits(&pod("a"), &pod("b"), 1));
-        assert!(
-            none.script(&pod("a"), Subnet::new(0), 1, &[])
-                .contains("\naccept\n")
-        );
+        assert!(none.script(&pod("a"), &place).contains("\naccept\n"));
     }
 
     #[test]
@@ -352,14 +381,14 @@ mod tests {
                 { "to": [{ "ipBlock": { "cidr": "0.0.0.0/0", "except": ["10.0.0.0/8", "169.254.0.0/16"] } }], "ports": [{ "protocol": "TCP", "port": 443 }] },
             ],
         }));
-        let host = [IpAddr::from([192, 0, 2, 2])];
-        let script = some.script(&pod("a"), Subnet::new(0), 45000, &host);
+        let script = some.script(&pod("a"), &place());
         let at = |text: &str| {
             script
                 .find(text)
                 .unwrap_or_else(|| panic!("{text} in {script}"))
         };
         assert!(at("ip daddr 192.0.2.2 reject") < at("ip daddr 0.0.0.0/0"));
+        at("ip daddr 10.96.0.10 tcp dport 80 redirect to :45000");
         at("ip daddr 10.42.0.3 udp dport 53 accept");
         at("ip daddr 0.0.0.0/0 ip daddr != { 10.0.0.0/8, 169.254.0.0/16 } tcp dport 443 accept");
         assert!(!script.contains("\naccept\n"));

@@ -396,7 +396,14 @@ fn sandbox_arguments(
             arguments.words(&["--ro-bind", &path, &path]);
         }
     }
-    for name in ["passwd", "group", "hosts", "resolv.conf", "hostname"] {
+    for name in [
+        "passwd",
+        "group",
+        "hosts",
+        "resolv.conf",
+        "nsswitch.conf",
+        "hostname",
+    ] {
         arguments.words(&[
             "--ro-bind",
             &text(&launch.etc.join(name)),
