@@ -410,7 +410,7 @@ mod tests {
             "{error}"
         );
         assert!(
-            !error.to_string().contains("short"),
+            !error.to_string().contains("hunter2"),
             "the secret itself is not shown"
         );
     }

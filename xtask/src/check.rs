@@ -34,7 +34,13 @@ impl Test {
         tools::ensure(&[tools::PREVIEWS, tools::TESTS])?;
         ensure_npm(&root().join("end2end/github-fixtures"))?;
         if self.rust || all {
-            run(cargo().args(["test", "--workspace", "--exclude", "catalyst-frontend"]))?;
+            run(cargo().args([
+                "test",
+                "--workspace",
+                "--exclude",
+                "catalyst-frontend",
+                "--no-fail-fast",
+            ]))?;
         }
         if self.rust && !(self.system || self.browser) {
             return Ok(());

@@ -444,7 +444,7 @@ fn every_order_of_six_events_ends_in_the_newest_state_known() {
                 known = take_in(known, it, &decision);
             }
             let newest = &events[last - 1].1;
-            let expected = (newest.state == PullRequestState::Open).then(|| &newest.head_sha);
+            let expected = (newest.state == PullRequestState::Open).then_some(&newest.head_sha);
             let preview = known.as_ref().and_then(|it| it.preview.as_ref());
             assert_eq!(preview.map(|it| &it.commit), expected, "{order:?}");
         }

@@ -234,7 +234,8 @@ mod tests {
         let settings = PreviewSettings::default();
         let checked = check(new(), &settings).unwrap();
         assert_eq!(checked.clone_url, "https://github.com/acme/shop.git");
-        let cases: [(&str, fn(&mut NewProject)); 7] = [
+        type Spoil = fn(&mut NewProject);
+        let cases: [(&str, Spoil); 7] = [
             ("team", |it| it.team = "a--b".into()),
             ("team", |it| it.team = "Acme Inc".into()),
             ("name", |it| it.name = "-".into()),

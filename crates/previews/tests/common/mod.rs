@@ -295,7 +295,7 @@ fn make(
     github: Option<&FakeGitHub>,
     settings: &PreviewSettings,
 ) -> Previews {
-    let github = github.map(|it| client(it));
+    let github = github.map(client);
     Previews::new(store.clone(), cluster.clone(), github, settings.clone())
 }
 
