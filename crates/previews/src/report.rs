@@ -45,6 +45,10 @@ impl Previews {
     }
 }
 
+/// What a row says from the time its Environment was found gone until the operator has seen the
+/// one that was made again.
+pub(crate) const VANISHED: &str = "its Environment was deleted in the cluster, and is made again";
+
 /// A report that changes nothing.
 pub(crate) fn as_it_is(preview: &Preview) -> PreviewReport {
     PreviewReport {

@@ -16,7 +16,7 @@ use crate::Previews;
 use crate::error::Error;
 use crate::mirror::{Writers, object};
 use crate::observe::{Observation, asks_for, observe, preview_id};
-use crate::report::as_it_is;
+use crate::report::{VANISHED, as_it_is};
 use crate::work::wanted;
 
 /// How many previews' news are written down at the same time.
@@ -165,9 +165,7 @@ impl Previews {
                     status: PreviewStatus::Deploying,
                     phase: None,
                     serving_commit: None,
-                    message: Some(
-                        "its Environment was deleted in the cluster, and is made again".to_owned(),
-                    ),
+                    message: Some(VANISHED.to_owned()),
                     ..as_it_is(preview)
                 };
                 self.report(preview, report).await?;

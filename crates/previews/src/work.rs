@@ -24,7 +24,7 @@ use crate::crew::Crew;
 use crate::desired::{Blueprint, differs};
 use crate::error::Error;
 use crate::observe::{Wanted, observe};
-use crate::report::as_it_is;
+use crate::report::{VANISHED, as_it_is};
 use plan::{Action, plan};
 
 /// How often to look for work that became due without anybody saying so.
@@ -223,10 +223,12 @@ impl Previews {
             step!(preview, "retry-started", "retrying");
         }
         // What the cluster says of it comes by the watch; what it said of the last try is past.
+        let vanished = present.is_none() && preview.status != PreviewStatus::Pending;
+        let message = vanished.then(|| VANISHED.to_owned());
         let seen = observe(&applied, &wanted);
-        if preview.message.is_some() && !seen.current {
+        if preview.message != message && !seen.current {
             let report = PreviewReport {
-                message: None,
+                message,
                 ..as_it_is(preview)
             };
             self.report(preview, report).await?;
