@@ -72,17 +72,17 @@ test("a failure is told in words beside the lines that prove it", async ({ page,
 });
 
 test("a failed preview is retried once its cause is gone", async ({ page, repository, signIn }) => {
-  const away = `${repository.folder}-away`;
+  const [git, away] = [`${repository.folder}/.git`, `${repository.folder}/.git-away`];
   const sha = await repository.push(1, "opened", () => app("found again")(repository.folder));
   await repository.ready(1, sha);
   await repository.push(1, "synchronize", () => app("found again, later")(repository.folder));
-  renameSync(repository.folder, away);
+  renameSync(git, away);
   await signIn();
   await page.getByRole("row").filter({ hasText: repository.name }).getByRole("link", { name: "Change 1" }).click();
   await expect(status(page)).toHaveText("Failed", { timeout: 90_000 });
   await expect(page.locator(".reason")).toContainText("is still being served");
 
-  renameSync(away, repository.folder);
+  renameSync(away, git);
   await page.getByRole("button", { name: "Retry" }).click();
   await expect(status(page)).not.toHaveText("Failed");
   await expect(status(page)).toHaveText("Ready", { timeout: 60_000 });

@@ -1,6 +1,14 @@
 // Every page in light and dark, wide and narrow: free of what axe finds, and kept as pictures.
 import AxeBuilder from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
 import { app, broken, expect, live, status, test } from "./journey";
+
+/** Waits until the page's scripts run: its stream is open or, where it has none, all is loaded. */
+async function settled(page: Page) {
+  if ((await page.locator(".live-mark").count()) > 0) await live(page);
+  else await page.waitForLoadState("networkidle");
+  await page.evaluate(() => document.fonts.ready);
+}
 
 const sizes = { wide: { width: 1440, height: 960 }, narrow: { width: 390, height: 844 } };
 
@@ -44,7 +52,7 @@ test("every page is accessible in light and dark, wide and narrow", async ({
       await page.setViewportSize(viewport);
       for (const [name, path] of Object.entries(pages)) {
         await page.goto(path);
-        await page.waitForLoadState("networkidle").catch(() => {});
+        await settled(page);
         const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
         if (wide) found.push(`${name} ${scheme} ${size}: wider than the window`);
         const { violations } = await new AxeBuilder({ page }).analyze();

@@ -217,15 +217,8 @@ pub fn preview_settings(
 }
 
 /// What does not work as it should here, in sentences for the operators' page.
-pub async fn notices(github: Option<&GitHub>, cluster: &Cluster) -> anyhow::Result<Vec<String>> {
+pub async fn notices(cluster: &Cluster) -> anyhow::Result<Vec<String>> {
     let mut notices = Vec::new();
-    if github.is_none() {
-        notices.push(
-            "GitHub is not configured: previews get no comments and no commit statuses. \
-             Set GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY, or GITHUB_PAT."
-                .to_owned(),
-        );
-    }
     let nodes: Api<Node> = Api::all(cluster.client());
     for node in nodes
         .list(&ListParams::default())

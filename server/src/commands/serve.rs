@@ -66,7 +66,7 @@ impl Serve {
         }
 
         let notices = if local {
-            wiring::notices(github.as_ref(), &cluster).await?
+            wiring::notices(&cluster).await?
         } else {
             Vec::new()
         };

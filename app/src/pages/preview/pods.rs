@@ -112,11 +112,11 @@ fn Container(
 }
 
 fn pod_tone(status: &str) -> Tone {
-    match status {
+    match status.strip_prefix("Init:").unwrap_or(status) {
         "Running" | "Succeeded" | "Completed" => Tone::Ready,
         "Pending" | "ContainerCreating" | "PodInitializing" => Tone::Busy,
         "Terminating" => Tone::Quiet,
-        status if status.starts_with("Init:") && status.contains('/') => Tone::Busy,
+        progress if progress.contains('/') => Tone::Busy,
         _ => Tone::Bad,
     }
 }

@@ -22,7 +22,7 @@ impl Previews {
         let mut notices = self.inner.settings.notices.clone();
         if self.inner.github.is_none() {
             notices.push(
-                "GitHub is not configured: no comments are written, and missed events are not noticed. Set GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY, or GITHUB_PAT".to_owned(),
+                "GitHub is not configured: previews get no comments and no commit statuses, and missed events are not noticed. Set GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY, or GITHUB_PAT.".to_owned(),
             );
         }
         if let Some(trouble) = self.inner.announced.trouble() {
