@@ -62,6 +62,11 @@ pub struct Common {
     )]
     pub listen: SocketAddr,
 
+    /// Address of /metrics and of the probes, without any sign-in: for the cluster's inside alone
+    /// [default: none].
+    #[arg(long, env = "CATALYST_METRICS_LISTEN", global = true)]
+    pub metrics_listen: Option<SocketAddr>,
+
     /// The dashboard's address as people and pods reach it
     /// [default: http:// and the address of --listen].
     #[arg(long, env = "CATALYST_WEB_URL", global = true)]
@@ -162,7 +167,8 @@ pub struct PreviewRouting {
     #[arg(long, env = "INGRESS_NAMESPACE")]
     pub ingress_namespace: Option<String>,
 
-    /// The namespace that Catalyst itself runs in; set by the chart.
+    /// The namespace that Catalyst itself runs in, where operators elect their leader; set by the
+    /// chart [default: catalyst-system].
     #[arg(long, env = "POD_NAMESPACE")]
     pub pod_namespace: Option<String>,
 
@@ -183,6 +189,16 @@ pub struct PreviewRouting {
     /// closed unless they are named here.
     #[arg(long, env = "CATALYST_PREVIEW_EGRESS", value_delimiter = ' ')]
     pub preview_egress: Vec<String>,
+}
+
+impl PreviewRouting {
+    /// The namespace that Catalyst itself runs in, where that is said.
+    #[must_use]
+    pub fn own_namespace(&self) -> Option<&str> {
+        self.pod_namespace
+            .as_deref()
+            .filter(|name| !name.is_empty())
+    }
 }
 
 impl Common {

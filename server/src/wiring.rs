@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
-use catalyst_cluster::{Cluster, ClusterSource};
+use catalyst_cluster::{Cluster, ClusterSource, lease::Election};
 use catalyst_github::{
     Credentials, GitHub, Settings as GitHubClientSettings,
     credentials::InvalidCredentials,
@@ -254,10 +254,7 @@ pub fn operator_settings(
     {
         egress.push(egress_rule(rule).ok_or_else(|| SettingsError::Egress(rule.clone()))?);
     }
-    let own = routing
-        .pod_namespace
-        .clone()
-        .filter(|name| !name.is_empty());
+    let own = routing.own_namespace().map(ToOwned::to_owned);
     let ingress = routing
         .ingress_namespace
         .clone()
@@ -276,6 +273,28 @@ pub fn operator_settings(
         deadline: Duration::from_secs(60 * u64::from(routing.deploy_deadline_minutes)),
         ..OperatorSettings::default()
     })
+}
+
+/// The Lease that operators elect their leader by, in Catalyst's own namespace.
+const LEADER_LEASE: &str = "catalyst-operator";
+
+/// This process as a candidate for leading the operators of a cluster.
+pub fn election(cluster: &Cluster, routing: &PreviewRouting) -> Election {
+    let namespace = routing.own_namespace().unwrap_or("catalyst-system");
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    // The same pod is another candidate after each restart.
+    let identity = format!("{}-{:08x}", host.trim(), rand::random::<u32>());
+    Election::new(cluster, namespace, LEADER_LEASE, identity)
+}
+
+/// Runs the controllers whenever `election` is won, until `shutdown`.
+pub async fn run_elected(
+    election: Election,
+    settings: OperatorSettings,
+    shutdown: CancellationToken,
+) {
+    let work = |client, stop| catalyst_operator::run(client, settings.clone(), stop);
+    election.run(&shutdown, PATIENCE, work).await;
 }
 
 /// Reads `CIDR:PORT[,PORT…]`. IPv6 addresses hold colons too; the last one separates the ports.

@@ -3,8 +3,10 @@
 //! What answers may be a real Kubernetes or the embedded cluster; nothing here knows which. Every
 //! call names what it attempted in its error.
 
+mod client;
 mod error;
 mod events;
+pub mod lease;
 mod logs;
 mod namespaces;
 mod pods;
@@ -44,7 +46,7 @@ impl Cluster {
     pub fn new(name: impl Into<String>, client: Client) -> Self {
         Self {
             name: name.into(),
-            client,
+            client: client::impatient(client),
         }
     }
 
@@ -56,7 +58,7 @@ impl Cluster {
         let (name, config) = source.resolve().await?;
         let client = Client::try_from(config)
             .map_err(|e| ClusterError::new("set up a client for", &name, e))?;
-        Ok(Self { name, client })
+        Ok(Self::new(name, client))
     }
 
     /// The name that people know it by.

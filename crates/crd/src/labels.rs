@@ -26,6 +26,9 @@ pub const WEB_MANAGER: &str = "catalyst-web";
 
 /// Annotation on an Environment: the id of the preview's row in the store.
 pub const ENVIRONMENT_ID: &str = "catalyst.dev/environment-id";
+/// Annotation on an Environment: the id of the HTTP request that asked for what it asks for. It is
+/// in every log line about it, from the webhook to the reconcile.
+pub const REQUEST: &str = "catalyst.dev/request";
 /// Annotation on an Environment: changed by the web side each time a person asks for a retry.
 pub const RETRY: &str = "catalyst.dev/retry";
 /// Annotation on an Environment: the value of [`RETRY`] that its status speaks of.

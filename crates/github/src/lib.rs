@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod error;
 pub mod event;
 mod limits;
+pub mod metrics;
 pub mod pull_request;
 mod transport;
 pub mod webhook;

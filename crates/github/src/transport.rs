@@ -238,6 +238,7 @@ impl Transport {
             .map_err(|error| failure(connection, error))?;
 
         let (parts, body) = response.into_parts();
+        crate::metrics::rate_limit(&parts.headers);
         let body = Limited::new(body, LONGEST_ANSWER)
             .collect()
             .await

@@ -16,6 +16,7 @@ pub mod desired;
 pub mod detect;
 mod environment;
 mod error;
+pub mod metrics;
 mod project;
 pub mod repository;
 pub mod settings;
@@ -27,7 +28,8 @@ pub use settings::{EgressRule, OperatorSettings};
 use tokio_util::sync::CancellationToken;
 
 /// Runs both controllers against the cluster behind `client` until `shutdown`, then ends the
-/// passes that have begun. Watches that break are taken up again, for ever.
+/// passes that have begun. Watches that break are taken up again, for ever. When it is dropped,
+/// everything that is under way is dropped at once.
 ///
 /// The custom resource definitions must be installed; where they are not yet, it waits for them.
 pub async fn run(client: kube::Client, settings: OperatorSettings, shutdown: CancellationToken) {

@@ -23,6 +23,7 @@ use crate::desired::Problem;
 use crate::desired::quota::Allowance;
 use crate::environment::refers_to;
 use crate::error::{Error, chain};
+use crate::metrics::Pass;
 use crate::repository::Repository;
 use crate::settings::OperatorSettings;
 
@@ -93,9 +94,12 @@ fn project_of(environment: DeserializeGuard<Environment>) -> Option<ObjectRef<Gu
 
 async fn pass(project: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
     let object = ObjectRef::from_obj(project.as_ref()).to_string();
-    tokio::time::timeout(PASS_LIMIT, reconcile(&project, &context))
+    let measured = Pass::begin("Project");
+    let result = tokio::time::timeout(PASS_LIMIT, reconcile(&project, &context))
         .await
-        .unwrap_or(Err(Error::TooLong(PASS_LIMIT)))?;
+        .unwrap_or(Err(Error::TooLong(PASS_LIMIT)));
+    measured.end(&result);
+    result?;
     context.backoff.succeeded(&object);
     Ok(Action::await_change())
 }

@@ -1,7 +1,7 @@
 //! The Environment that a preview wants: pure.
 
 use catalyst_crd::environment::{EnvironmentSource, ProjectRef};
-use catalyst_crd::labels::{ENVIRONMENT, ENVIRONMENT_ID, PROJECT, RETRY, TEAM};
+use catalyst_crd::labels::{ENVIRONMENT, ENVIRONMENT_ID, PROJECT, REQUEST, RETRY, TEAM};
 use catalyst_crd::{Environment, EnvironmentSpec, Project};
 use catalyst_model::ids::PullRequestNumber;
 use kube::ResourceExt;
@@ -32,6 +32,8 @@ pub struct Blueprint<'a> {
     pub number: PullRequestNumber,
     /// The commit and attempt.
     pub wanted: &'a Wanted,
+    /// The id of the HTTP request that asked for it, where one did.
+    pub request_id: Option<&'a str>,
 }
 
 impl Blueprint<'_> {
@@ -77,6 +79,9 @@ impl Blueprint<'_> {
         }
         let annotations = environment.annotations_mut();
         annotations.insert(ENVIRONMENT_ID.to_owned(), self.preview_id.to_owned());
+        if let Some(request) = self.request_id {
+            annotations.insert(REQUEST.to_owned(), request.to_owned());
+        }
         // An earlier commit's retry stays written: taking it away would read as another retry.
         let earlier = present.and_then(|it| it.annotations().get(RETRY).cloned());
         if let Some(retry) = self.wanted.retry_token().or(earlier) {
@@ -137,6 +142,7 @@ mod tests {
             branch: "a'; rm -rf / #",
             number: 7.try_into().unwrap(),
             wanted: &wanted,
+            request_id: Some("r-1"),
         }
         .environment(present)
     }

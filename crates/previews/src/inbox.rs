@@ -14,6 +14,7 @@ use std::time::Duration;
 use catalyst_store::Delivery;
 use chrono::Utc;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use uuid::Uuid;
 
 pub(crate) use facts::told;
@@ -23,6 +24,7 @@ pub use receive::{IncomingDelivery, Receipt};
 use crate::Previews;
 use crate::crew::Crew;
 use crate::error::Error;
+use crate::request::for_request;
 
 /// How often to look for deliveries that became due without anybody saying so: a wait is over, or
 /// another process received them.
@@ -78,6 +80,13 @@ impl Previews {
     }
 
     async fn work_off(self, delivery: Delivery, holder: String) {
+        let request = delivery.request_id.clone();
+        let span = tracing::info_span!("delivery", delivery = delivery.id, request);
+        let working = self.work_off_claimed(delivery, holder);
+        for_request(request, working.instrument(span)).await;
+    }
+
+    async fn work_off_claimed(self, delivery: Delivery, holder: String) {
         if delivery.attempts > self.inner.settings.tries + CRASHES {
             let crash = Error::Conflict("working it off ends the process that does it".to_owned());
             let _ = self.settle(&delivery, &holder, Err(crash)).await;
@@ -128,6 +137,7 @@ impl Previews {
         let (store, settings) = (&self.inner.store, &self.inner.settings);
         let error = match outcome {
             Ok(decision) => {
+                crate::metrics::delivery(decision.word());
                 let reason = settings.redactor.redact(decision.reason());
                 tracing::info!(
                     component = crate::COMPONENT,
@@ -146,6 +156,7 @@ impl Previews {
         let permanent = matches!(error, Error::Invalid { .. });
         let text = self.redacted_chain(&error);
         if permanent || delivery.attempts >= settings.tries {
+            crate::metrics::delivery("given-up");
             tracing::error!(
                 component = crate::COMPONENT,
                 event = "delivery-given-up",

@@ -29,6 +29,7 @@ mod error;
 mod inbox;
 mod lease;
 mod live;
+pub mod metrics;
 mod mirror;
 mod observe;
 mod projects;
@@ -36,6 +37,7 @@ mod queue;
 mod read;
 pub mod redact;
 mod report;
+mod request;
 pub mod settings;
 mod sweep;
 mod timeline;
@@ -59,6 +61,7 @@ pub use inbox::{IncomingDelivery, Receipt};
 pub use projects::NewProject;
 pub use read::LogStream;
 pub use redact::Redactor;
+pub use request::for_request;
 pub use settings::PreviewSettings;
 
 /// `component` of every log event about the life of a preview.

@@ -4,6 +4,7 @@ use catalyst_model::state::PreviewStatus;
 use catalyst_store::{Preview, PreviewReport, Reported, StoreError};
 
 use crate::Previews;
+use crate::metrics;
 
 impl Previews {
     /// Writes what is known of a row now, and tells the news if it is any.
@@ -26,17 +27,22 @@ impl Previews {
             (_, PreviewStatus::Deploying) => {
                 step!(&after, "deployment-started", "deploying");
             }
-            (_, PreviewStatus::Running) if after.attempt > 1 => {
-                step!(&after, "retry-completed", "running");
-            }
             (_, PreviewStatus::Running) => {
-                step!(&after, "deployment-completed", "running");
-            }
-            (_, PreviewStatus::Failed) if after.attempt > 1 => {
-                step!(&after, "retry-failed", "failed", message = message);
+                metrics::deployment("ready");
+                self.measure_ready(&after).await;
+                if after.attempt > 1 {
+                    step!(&after, "retry-completed", "running");
+                } else {
+                    step!(&after, "deployment-completed", "running");
+                }
             }
             (_, PreviewStatus::Failed) => {
-                step!(&after, "deployment-failed", "failed", message = message);
+                metrics::deployment("failed");
+                if after.attempt > 1 {
+                    step!(&after, "retry-failed", "failed", message = message);
+                } else {
+                    step!(&after, "deployment-failed", "failed", message = message);
+                }
             }
             _ => {}
         }

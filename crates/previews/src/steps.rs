@@ -14,6 +14,7 @@ macro_rules! step {
             number = preview.number,
             commit = preview.commit.as_str(),
             attempt = preview.attempt,
+            request = preview.request_id.as_deref(),
             namespace = preview.namespace.as_str(),
             since_request_ms = (chrono::Utc::now() - preview.created_at).num_milliseconds(),
             $($field = $value,)*

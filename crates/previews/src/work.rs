@@ -17,6 +17,7 @@ use catalyst_store::{Preview, PreviewReport, StoreError, Work};
 use chrono::Utc;
 use kube::Api;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::Previews;
@@ -100,8 +101,11 @@ impl Previews {
 
     async fn do_work(self, work: Work, holder: String) {
         let id = work.preview.id.clone();
+        let request = work.preview.request_id.as_deref();
+        let span = tracing::info_span!("work", preview = id, request);
+        let working = self.bring_in_time(&work.preview).instrument(span.clone());
         let settled = tokio::select! {
-            outcome = self.bring_in_time(&work.preview) => self.settle_work(&work, &holder, outcome).await,
+            outcome = working => self.settle_work(&work, &holder, outcome).instrument(span).await,
             () = self.keep_work(&id, &holder) => return,
         };
         if let Err(e) = settled {
@@ -199,6 +203,7 @@ impl Previews {
                 passing: false,
             })?,
             wanted: &wanted,
+            request_id: preview.request_id.as_deref(),
         }
         .environment(present);
         if present.is_some_and(|present| !differs(present, &wish)) {
@@ -248,8 +253,10 @@ impl Previews {
     async fn finish_removal(&self, preview: &Preview) -> Result<(), Failure> {
         step!(preview, "k8s-resources-deleted", "deleted");
         if let Some(gone) = self.inner.store.finish_removal(&preview.id).await? {
-            let took = (Utc::now() - preview.updated_at).num_milliseconds();
-            step!(&gone, "deletion-completed", "deleted", took_ms = took);
+            let took = Utc::now() - preview.updated_at;
+            crate::metrics::removed(took);
+            let took_ms = took.num_milliseconds();
+            step!(&gone, "deletion-completed", "deleted", took_ms = took_ms);
             self.changed(&gone);
         }
         Ok(())
@@ -380,6 +387,7 @@ pub(crate) mod tests {
             blocked: None,
             message: None,
             url: None,
+            request_id: None,
             attempt: 1,
             pull_request_created_at: DateTime::UNIX_EPOCH,
             created_at: DateTime::UNIX_EPOCH,

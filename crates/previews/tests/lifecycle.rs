@@ -4,17 +4,19 @@
 
 mod common;
 
-use catalyst_crd::labels::ENVIRONMENT_FINALIZER;
+use catalyst_crd::labels::{ENVIRONMENT_FINALIZER, REQUEST};
 use catalyst_model::state::PreviewStatus;
 use catalyst_model::views::{DeploymentResult, StepState};
 use common::operator::{Look, finalizers, set};
 use common::{PROJECT_NAMESPACE, World, later, pull_request, sha};
+use kube::ResourceExt;
 
 #[tokio::test]
 async fn a_pull_request_becomes_a_preview_and_goes() {
     let world = World::new().await;
     let opened = pull_request(7, 'a');
-    let receipt = world.event("opened", &opened).await;
+    let event = world.event("opened", &opened);
+    let receipt = catalyst_previews::for_request(Some("request-1".to_owned()), event).await;
     assert_eq!(receipt.preview_deployment, Some("initiated"));
     assert_eq!(receipt.pr_number, Some(7));
 
@@ -22,6 +24,11 @@ async fn a_pull_request_becomes_a_preview_and_goes() {
     assert_eq!(pending.status, PreviewStatus::Pending);
     assert_eq!(pending.namespace, "acme-shop-preview-7");
     let environment = world.environment_at("preview-7", &sha('a')).await;
+    assert_eq!(
+        environment.annotations().get(REQUEST).map(String::as_str),
+        Some("request-1"),
+        "who asked for it can be followed to the operator"
+    );
     assert_eq!(environment.spec.project_ref.name, "shop");
     assert_eq!(environment.spec.sources[0].pr_number, Some(7));
 

@@ -31,6 +31,8 @@ pub struct NewDelivery {
     pub lane: Option<String>,
     /// The body as it arrived.
     pub body: Vec<u8>,
+    /// The id of the HTTP request that brought it, where one did.
+    pub request_id: Option<String>,
 }
 
 /// A delivery that one worker has claimed.
@@ -46,6 +48,8 @@ pub struct Delivery {
     pub lane: String,
     /// The body as it arrived.
     pub body: Vec<u8>,
+    /// The id of the HTTP request that brought it, where one did.
+    pub request_id: Option<String>,
     /// When it arrived.
     pub received_at: DateTime<Utc>,
     /// How often it was claimed, this time included.
@@ -64,8 +68,9 @@ impl Store {
         transaction!(self, "keep the delivery", &delivery.id, |tx| {
             let kept = sqlx::query(
                 "INSERT INTO deliveries (id, event, action, repository, repository_key,
-                     repository_github_id, number, lane, body, received_at, next_attempt_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+                     repository_github_id, number, lane, body, received_at, next_attempt_at,
+                     request_id)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11)
                  ON CONFLICT (id) DO NOTHING",
             )
             .bind(&delivery.id)
@@ -83,6 +88,7 @@ impl Store {
             .bind(text(delivery.lane.as_ref().unwrap_or(&delivery.id)))
             .bind(&delivery.body)
             .bind(now)
+            .bind(delivery.request_id.as_deref().map(text))
             .execute(&mut *tx)
             .await?;
             Ok(kept.rows_affected() == 1)
@@ -111,7 +117,7 @@ impl Store {
         let sql = format!(
             "UPDATE deliveries SET locked_by = $2, locked_until = $3, attempts = attempts + 1
              WHERE id = ({CLAIMABLE} {})
-             RETURNING id, event, action, lane, body, received_at, attempts",
+             RETURNING id, event, action, lane, body, received_at, attempts, request_id",
             self.database.skip_locked("d")
         );
         transaction!(self, "claim", "a delivery", |tx| {

@@ -49,6 +49,25 @@ impl Store {
         })
     }
 
+    /// How many previews wait for work or have it in hand.
+    ///
+    /// # Errors
+    /// As every method: see [`StoreError`].
+    pub async fn count_due_work(&self) -> Result<u32, StoreError> {
+        let count: i64 = read!(self, "count", "the work", |db| {
+            // What is only looked at again later, or was given up, does not wait.
+            sqlx::query_scalar(
+                "SELECT COUNT(*) FROM pull_requests q
+                 WHERE COALESCE(q.work_due_at, q.work_locked_until) IS NOT NULL
+                   AND (q.work_locked_until > $1 OR q.work_due_at <= $1)",
+            )
+            .bind(now())
+            .fetch_one(db)
+            .await
+        })?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
     /// Claims the work that has been due for longest, for `lease`. One piece a preview is in hand
     /// at a time; a claim that was neither ended nor renewed within its lease can be claimed anew.
     ///

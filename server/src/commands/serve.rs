@@ -11,7 +11,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    http::{self, AppState, guard::Origins},
+    http::{
+        self, AppState,
+        guard::Origins,
+        inside::{self, Part},
+    },
     settings::{Common, GitHubSettings, PreviewRouting, SettingsError},
     wiring,
 };
@@ -23,6 +27,11 @@ pub struct Serve {
     github: GitHubSettings,
     #[command(flatten)]
     routing: PreviewRouting,
+
+    /// Run the operator in this process too. With Kubernetes it then takes part in the election
+    /// of a leader, next to any `catalyst operator` [default: with the embedded cluster only].
+    #[arg(long, env = "CATALYST_RUN_OPERATOR", num_args = 0..=1, default_missing_value = "true")]
+    run_operator: Option<bool>,
 }
 
 impl Serve {
@@ -77,13 +86,27 @@ impl Serve {
             wiring::preview_settings(&common, &self.github, notices),
         );
         let mut background = JoinSet::new();
-        if local {
-            let client = cluster.client();
-            let stopping = stopping.clone();
-            background.spawn(async move {
-                catalyst_operator::run(client, operator_settings, stopping).await;
-            });
+        match (self.run_operator.unwrap_or(local), local) {
+            (false, _) => {}
+            // Nobody else can be there.
+            (true, true) => {
+                let running =
+                    catalyst_operator::run(cluster.client(), operator_settings, stopping.clone());
+                background.spawn(running);
+            }
+            (true, false) => {
+                let election = wiring::election(&cluster, &self.routing);
+                let running = wiring::run_elected(election, operator_settings, stopping.clone());
+                background.spawn(running);
+            }
         }
+        let inside = match common.metrics_listen {
+            Some(address) => {
+                let part = Part::Web(previews.clone(), store.clone());
+                Some(inside::listen(address, part).await?)
+            }
+            None => None,
+        };
         {
             let (previews, stopping) = (previews.clone(), stopping.clone());
             background.spawn(async move {
@@ -138,6 +161,8 @@ impl Serve {
         if let Some(embedded) = embedded {
             embedded.shutdown().await;
         }
+        // Probes are answered to the very end.
+        drop(inside);
         served
     }
 }

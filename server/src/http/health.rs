@@ -5,6 +5,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
+use catalyst_store::Store;
 use http::StatusCode;
 use serde_json::json;
 
@@ -17,7 +18,12 @@ pub async fn liveness() -> Response {
 
 /// `GET /api/health/readiness`: the store answers too; 503 otherwise.
 pub async fn readiness(State(state): State<AppState>) -> Response {
-    match state.store.ping().await {
+    of_store(&state.store).await
+}
+
+/// Whether what needs the store can do its work.
+pub async fn of_store(store: &Store) -> Response {
+    match store.ping().await {
         Ok(()) => Json(json!({ "status": "ok" })).into_response(),
         Err(error) => {
             tracing::error!(error = %errors::chain(&error), "the store does not answer");

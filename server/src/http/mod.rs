@@ -3,7 +3,9 @@
 pub mod errors;
 pub mod guard;
 mod health;
+pub mod inside;
 mod pages;
+mod request_id;
 pub mod session;
 mod streams;
 mod webhook;
@@ -122,19 +124,17 @@ pub fn router(state: AppState, sessions: session::Sessions, secure: bool) -> Rou
         ))
         .layer(from_fn_with_state(state.origins.clone(), guard::check_host))
         .layer(from_fn(guard::harden))
+        .layer(from_fn(request_id::carry))
         .layer(CatchPanicLayer::new())
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(from_fn(request_id::plain_only))
         .with_state(state)
 }
 
 /// A request's span: its id, method and path; never its query or headers, which may hold secrets.
 fn span(request: &http::Request<axum::body::Body>) -> tracing::Span {
-    let id = request
-        .headers()
-        .get("x-request-id")
-        .and_then(|id| id.to_str().ok())
-        .unwrap_or_default();
-    tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
+    let request_id = request_id::of(request.headers()).unwrap_or_default();
+    tracing::info_span!("http", request = request_id, method = %request.method(), path = request.uri().path())
 }

@@ -19,6 +19,7 @@ use crate::cache::made_by_us;
 use crate::context::Context;
 use crate::desired::namespace::is_owned_by;
 use crate::error::Error;
+use crate::metrics;
 
 /// Deletes the namespaces that were made for this Environment, and lets it go once they are gone.
 pub(super) async fn environment(
@@ -73,7 +74,9 @@ pub(super) async fn environment(
             Err(error) if error.is_not_found() => return Ok(Action::await_change()),
             other => other?,
         }
-        tracing::info!(environment = owner, duration_ms = since(asked), "deleted");
+        let duration_ms = since(asked);
+        metrics::removed(duration_ms);
+        tracing::info!(environment = owner, duration_ms, "deleted");
         return Ok(Action::await_change());
     }
 

@@ -20,11 +20,14 @@ use kube::runtime::controller::{Action, Config, Error as ControllerError};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{Controller, WatchStreamExt, watcher};
 use kube::{Api, Resource, ResourceExt};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::cache::{Caches, Cluster, made_by_us, watch};
 use crate::context::{Backoff, Context, PASS_LIMIT, Written};
 use crate::error::{Error, chain};
+use crate::metrics::Pass;
 use crate::settings::OperatorSettings;
 
 /// An Environment, or what is left of one that cannot be read.
@@ -94,14 +97,17 @@ pub(crate) async fn run(
         .with_config(Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
         .run(pass, after_error, context.clone());
-    // The stream drives the passes, so nothing is waited for here.
+    // The stream drives the passes, so nothing is waited for here; what is started here ends with
+    // this function.
+    let mut removals = JoinSet::new();
     passes
         .for_each(|outcome| {
+            while removals.try_join_next().is_some() {}
             match outcome {
                 // What belongs to an Environment has changed, and there is none.
                 Err(ControllerError::ObjectNotFound(missing)) => {
                     let home = missing.namespace.clone().unwrap_or_default();
-                    tokio::spawn(orphans::remove(context.clone(), home, missing.name.clone()));
+                    removals.spawn(orphans::remove(context.clone(), home, missing.name.clone()));
                 }
                 // Told of where it happened.
                 Ok(_) | Err(ControllerError::ReconcilerFailed(..)) => {}
@@ -173,6 +179,18 @@ pub(crate) fn refers_to(
 }
 
 async fn pass(environment: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
+    let span = tracing::info_span!(
+        "reconcile",
+        environment = %name_of(&environment),
+        request = environment.annotations().get(labels::REQUEST),
+    );
+    let measured = Pass::begin("Environment");
+    let result = look(environment, context).instrument(span).await;
+    measured.end(&result);
+    result
+}
+
+async fn look(environment: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
     let object = ObjectRef::from_obj(environment.as_ref()).to_string();
     let action = tokio::time::timeout(PASS_LIMIT, async {
         context.cluster.ready().await?;
@@ -187,12 +205,21 @@ async fn pass(environment: Arc<Guarded>, context: Arc<Context>) -> Result<Action
     Ok(action)
 }
 
+fn name_of(environment: &Guarded) -> String {
+    format!(
+        "{}/{}",
+        environment.namespace().unwrap_or_default(),
+        environment.name_any()
+    )
+}
+
 fn after_error(environment: Arc<Guarded>, error: &Error, context: Arc<Context>) -> Action {
     let object = ObjectRef::from_obj(environment.as_ref()).to_string();
     let wait = context.backoff.wait_after(&object, error);
     if !error.is_conflict() {
         tracing::warn!(
-            environment = %format_args!("{}/{}", environment.namespace().unwrap_or_default(), environment.name_any()),
+            environment = name_of(&environment),
+            request = environment.annotations().get(labels::REQUEST),
             error = chain(error),
             again_in_ms = wait.as_millis(),
             "pass_failed"

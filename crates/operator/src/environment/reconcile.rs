@@ -19,6 +19,7 @@ use crate::desired::quota::{limit_range, resource_quota};
 use crate::desired::workload::Ingredients;
 use crate::desired::{self, Target, digest};
 use crate::error::Error;
+use crate::metrics;
 
 /// A pass over an Environment.
 pub(super) async fn environment(
@@ -280,6 +281,7 @@ fn tell(
         tracing::info!(environment = name, id, duration_ms, "namespace_ready");
     }
     if reached(ConditionType::Ready) {
+        metrics::became_ready(duration_ms);
         tracing::info!(
             environment = name,
             id,
@@ -300,6 +302,7 @@ fn tell(
         let why = after
             .condition(ConditionType::Ready)
             .map(|c| c.message.as_str());
+        metrics::failed();
         tracing::warn!(environment = name, id, commit, duration_ms, why, "failed");
     }
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::Previews;
 use crate::actor::Actor;
 use crate::error::Error;
+use crate::request;
 
 impl Previews {
     /// Starts a failed preview anew at the same commit; takes membership.
@@ -22,7 +23,9 @@ impl Previews {
                 preview.namespace, preview.status
             )));
         }
-        let retried = self.inner.store.retry_preview(&preview.id).await?;
+        let request = request::current();
+        let store = &self.inner.store;
+        let retried = store.retry_preview(&preview.id, request.as_deref()).await?;
         let details = json!({
             "commit": retried.commit.as_str(),
             "attempt": retried.attempt,

@@ -201,6 +201,7 @@ impl Previews {
                 .filter(|it| it.deleted_at.is_none())
                 .and_then(|it| it.url.clone()),
             requested_at: case.requested_at,
+            request_id: crate::request::current(),
         };
         let requested = self.inner.store.request_preview(&request).await?;
         let preview = &requested.preview;
@@ -212,6 +213,7 @@ impl Previews {
                         && it.commit != preview.commit
                 };
                 if let Some(older) = present.as_ref().filter(under_way) {
+                    crate::metrics::deployment("superseded");
                     step!(older, "deployment-superseded", "superseded");
                 }
                 step!(preview, "pod-record-created", "created");

@@ -75,6 +75,7 @@ impl Previews {
             number: Some(number.get()),
             lane,
             body,
+            request_id: crate::request::current(),
         };
         self.inner.store.receive_delivery(&delivery).await?;
         self.inner.delivered.notify_one();

@@ -64,6 +64,14 @@ impl Previews {
         let name = stored.event.clone();
         let new = self.inner.store.receive_delivery(&stored).await?;
         receipt.duplicate = !new;
+        tracing::info!(
+            component = crate::COMPONENT,
+            event = "delivery-received",
+            delivery = receipt.delivery_id,
+            name,
+            request = stored.request_id,
+            duplicate = receipt.duplicate,
+        );
         receipt.message = if new {
             self.inner.delivered.notify_one();
             format!("{name} event stored")
@@ -84,6 +92,7 @@ fn stored(delivery: IncomingDelivery, event: Option<&Event>) -> NewDelivery {
         number: None,
         lane: None,
         body: delivery.body.into(),
+        request_id: crate::request::current(),
     };
     match event {
         Some(Event::PullRequest(it)) => {

@@ -66,6 +66,8 @@ pub struct Preview {
     pub message: Option<String>,
     /// Where it answers, once that is known.
     pub url: Option<String>,
+    /// The id of the HTTP request that asked for it last, where one did.
+    pub request_id: Option<String>,
     /// Counted up from 1 by each retry of this commit; 0 while it has only ever been blocked.
     #[sqlx(try_from = "i64")]
     pub attempt: u32,
@@ -117,7 +119,7 @@ pub(crate) const PREVIEW: &str = "SELECT q.id, p.id AS row_id, t.name AS team, j
         (r.removed_at IS NOT NULL) AS repository_removed, q.number, q.title, q.author,
         q.url AS pull_request_url, p.branch, p.commit_sha, p.serving_commit,
         p.namespace, p.deployment_name AS environment, p.status, p.phase, p.blocked,
-        p.error_message AS message, p.public_url AS url, p.attempt,
+        p.error_message AS message, p.public_url AS url, p.attempt, p.request_id,
         q.created_at AS pull_request_created_at, p.created_at, p.updated_at, p.last_deployed_at,
         p.deleted_at";
 

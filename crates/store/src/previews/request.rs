@@ -28,6 +28,8 @@ pub struct PreviewRequest {
     pub url: Option<String>,
     /// When it was asked for: when the delivery arrived.
     pub requested_at: DateTime<Utc>,
+    /// The id of the HTTP request that asks for it, where one does.
+    pub request_id: Option<String>,
 }
 
 /// What a request led to.
@@ -169,8 +171,8 @@ impl Store {
                 let row_id: String = sqlx::query_scalar(
                     "INSERT INTO pull_request_pods (id, pull_request_id, commit_sha, namespace,
                      deployment_name, status, branch, public_url, blocked, serving_commit, attempt,
-                     created_at, updated_at, team_id)
-                 VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7, $8, $9, $10, $11, $11,
+                     created_at, updated_at, request_id, team_id)
+                 VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7, $8, $9, $10, $11, $11, $12,
                      (SELECT r.team_id FROM pull_requests q
                       JOIN repositories r ON r.id = q.repo_id WHERE q.id = $2))
                  ON CONFLICT (pull_request_id, commit_sha) DO UPDATE
@@ -179,7 +181,7 @@ impl Store {
                      public_url = excluded.public_url, blocked = excluded.blocked,
                      serving_commit = excluded.serving_commit, attempt = excluded.attempt,
                      created_at = excluded.created_at, updated_at = excluded.updated_at,
-                     team_id = excluded.team_id, is_current = TRUE, phase = NULL,
+                     request_id = excluded.request_id, team_id = excluded.team_id, is_current = TRUE, phase = NULL,
                      error_message = NULL, deleted_at = NULL
                  RETURNING id",
                 )
@@ -194,6 +196,7 @@ impl Store {
                 .bind(served.flatten())
                 .bind(i64::from(attempt))
                 .bind(now)
+                .bind(request.request_id.as_deref().map(text))
                 .fetch_one(&mut *tx)
                 .await?;
                 if begins {
@@ -226,12 +229,16 @@ impl Store {
     }
 
     /// Starts a failed preview anew at the same commit: a new attempt, a new deployment, and work
-    /// due at once.
+    /// due at once. `request_id` is that of the HTTP request that asks for it, where one does.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] where there is no such preview, [`StoreError::Conflict`] where it
     /// has not failed.
-    pub async fn retry_preview(&self, id: &str) -> Result<Preview, StoreError> {
+    pub async fn retry_preview(
+        &self,
+        id: &str,
+        request_id: Option<&str>,
+    ) -> Result<Preview, StoreError> {
         let now = now();
         let current = current_of("q.id = $1");
         transaction!(self, "retry the preview", id, |tx| {
@@ -252,11 +259,13 @@ impl Store {
             }
             sqlx::query(
                 "UPDATE pull_request_pods SET status = 'pending', phase = NULL,
-                     error_message = NULL, attempt = attempt + 1, updated_at = $2
+                     error_message = NULL, attempt = attempt + 1, updated_at = $2,
+                     request_id = COALESCE($3, request_id)
                  WHERE id = $1",
             )
             .bind(&before.row_id)
             .bind(now)
+            .bind(request_id.map(text))
             .execute(&mut *tx)
             .await?;
             sqlx::query(START_DEPLOYMENT)

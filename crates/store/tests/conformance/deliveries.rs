@@ -34,6 +34,7 @@ fn delivery(id: &str, lane: &str) -> NewDelivery {
         number: Some(7),
         lane: Some(lane.to_owned()),
         body: b"{}".to_vec(),
+        request_id: None,
     }
 }
 
@@ -73,11 +74,13 @@ async fn a_delivery_comes_back_as_it_arrived(store: TemporaryStore) {
     let arrived = NewDelivery {
         lane: None,
         body: body.clone(),
+        request_id: Some("r-1".to_owned()),
         ..delivery("one", "")
     };
     store.receive_delivery(&arrived).await.unwrap();
     let claimed = store.claim_delivery("w", LONG).await.unwrap().unwrap();
     assert_eq!(claimed.body, body);
+    assert_eq!(claimed.request_id.as_deref(), Some("r-1"));
     assert_eq!(
         (claimed.event.as_str(), claimed.attempts),
         ("pull_request", 1)

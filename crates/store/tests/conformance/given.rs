@@ -92,6 +92,7 @@ pub fn wish(pull_request: &PullRequest, digit: char) -> PreviewRequest {
         blocked: None,
         url: None,
         requested_at: now(),
+        request_id: None,
     }
 }
 

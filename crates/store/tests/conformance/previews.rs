@@ -268,7 +268,7 @@ async fn a_report_about_another_attempt_or_commit_is_refused(store: TemporarySto
     let pull_request = given::some_pull_request(&store).await;
     let first = given::requested(&store, &pull_request, 'a').await;
     let failed = given::reported(&store, &first, PreviewStatus::Failed).await;
-    let retried = store.retry_preview(&failed.id).await.unwrap();
+    let retried = store.retry_preview(&failed.id, None).await.unwrap();
     let late = given::report(&failed, PreviewStatus::Failed);
     assert_eq!(
         store.report_preview(&first.row_id, &late).await.unwrap(),
@@ -333,7 +333,7 @@ async fn what_runs_is_never_pending_again_by_a_report(store: TemporaryStore) {
 
 async fn only_a_failed_preview_can_be_retried(store: TemporaryStore) {
     let preview = given::requested(&store, &given::some_pull_request(&store).await, 'a').await;
-    let error = store.retry_preview(&preview.id).await.unwrap_err();
+    let error = store.retry_preview(&preview.id, None).await.unwrap_err();
     assert!(matches!(error, StoreError::Conflict { .. }), "{error:?}");
     assert!(error.to_string().contains("pending"), "{error}");
 
@@ -348,7 +348,7 @@ async fn only_a_failed_preview_can_be_retried(store: TemporaryStore) {
     let told = store.deployments(&preview.id).await.unwrap();
     assert_eq!(told[0].message.as_deref(), Some("npm run dev ended with 1"));
 
-    let retried = store.retry_preview(&preview.id).await.unwrap();
+    let retried = store.retry_preview(&preview.id, None).await.unwrap();
     assert_eq!(
         (retried.status, retried.attempt),
         (PreviewStatus::Pending, 2)

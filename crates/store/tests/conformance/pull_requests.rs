@@ -151,7 +151,7 @@ async fn an_unknown_repository_or_pull_request_is_not_found(store: TemporaryStor
             .approve_commit("unknown", &commit('a'))
             .await
             .unwrap_err(),
-        store.retry_preview("unknown").await.unwrap_err(),
+        store.retry_preview("unknown", None).await.unwrap_err(),
         store.schedule_work("unknown", at(0)).await.unwrap_err(),
     ] {
         assert!(matches!(error, StoreError::NotFound { .. }), "{error:?}");

@@ -39,7 +39,7 @@ async fn every_wish_makes_work_due(store: TemporaryStore) {
     let preview = given::requested(&store, &pull_request, 'a').await;
     assert_eq!(take().await, preview);
     given::reported(&store, &preview, PreviewStatus::Failed).await;
-    store.retry_preview(&preview.id).await.unwrap();
+    store.retry_preview(&preview.id, None).await.unwrap();
     assert_eq!(take().await.attempt, 2);
     store.start_removal(&preview.id).await.unwrap();
     assert_eq!(take().await.status, PreviewStatus::Deleting);
