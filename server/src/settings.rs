@@ -5,6 +5,7 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
+use catalyst_operator::Images;
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 use url::Url;
@@ -77,6 +78,15 @@ pub struct Common {
     #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true)]
     pub database_url: Option<String>,
 
+    /// GitHub's REST API; https://HOST/api/v3 for GitHub Enterprise Server.
+    #[arg(
+        long,
+        env = "GITHUB_API_URL",
+        global = true,
+        default_value = "https://api.github.com"
+    )]
+    pub github_api_url: Url,
+
     /// Which cluster the previews run in.
     #[arg(
         long,
@@ -123,10 +133,6 @@ pub struct GitHubSettings {
     /// The secret from before, accepted too while GitHub is being switched to a new one.
     #[arg(long, env = "GITHUB_WEBHOOK_SECRET_PREVIOUS", hide_env_values = true)]
     pub github_webhook_secret_previous: Option<Secret>,
-
-    /// GitHub's REST API; https://HOST/api/v3 for GitHub Enterprise Server.
-    #[arg(long, env = "GITHUB_API_URL", default_value = "https://api.github.com")]
-    pub github_api_url: Url,
 
     /// The id of the GitHub App that Catalyst acts as.
     #[arg(long, env = "GITHUB_APP_ID", requires = "github_app_private_key")]
@@ -179,6 +185,17 @@ pub struct PreviewRouting {
     /// The image that fetches the source; it needs git and sh.
     #[arg(long, env = "GIT_CLONE_IMAGE", default_value = "alpine/git:2.45.2")]
     pub git_clone_image: String,
+
+    /// Images that stand in for those that detection names, as in
+    /// `node=registry.example.com/node python=registry.example.com/tools:3 *=mirror.example.com/library/`:
+    /// with the detected tag where they have none, below what ends with a slash.
+    #[arg(
+        long,
+        env = "CATALYST_IMAGES",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub images: Images,
 
     /// Minutes after which a deployment that is not ready is given up.
     #[arg(long, env = "CATALYST_DEPLOY_DEADLINE_MINUTES", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=240))]

@@ -24,6 +24,7 @@ use kube::{Api, api::ListParams};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 use tower_sessions_sqlx_store::{PostgresStore, SqliteStore};
+use url::Url;
 
 use crate::{
     http::session::Sessions,
@@ -147,7 +148,7 @@ pub fn write_kubeconfig(data: &Path, kubeconfig: &serde_json::Value) -> anyhow::
 }
 
 /// Who we are to GitHub; none where nothing is set, and then nothing is written there.
-pub fn github(settings: &GitHubSettings) -> anyhow::Result<Option<GitHub>> {
+pub fn github(common: &Common, settings: &GitHubSettings) -> anyhow::Result<Option<GitHub>> {
     let token = settings.github_pat.clone().or_else(|| {
         std::env::var("GITHUB_TOKEN")
             .ok()
@@ -168,7 +169,7 @@ pub fn github(settings: &GitHubSettings) -> anyhow::Result<Option<GitHub>> {
     };
     Ok(Some(GitHub::new(
         credentials,
-        GitHubClientSettings::new(settings.github_api_url.clone()),
+        GitHubClientSettings::new(common.github_api_url.clone()),
     )?))
 }
 
@@ -197,23 +198,25 @@ pub fn preview_settings(
         &github.github_pat,
     ];
     let known = secrets.into_iter().flatten().map(|secret| secret.0.clone());
-    let mut git_hosts = vec!["github.com".to_owned()];
-    // GitHub Enterprise Server serves its API and its repositories from one host.
-    if let Some(host) = github
-        .github_api_url
-        .host_str()
-        .filter(|host| *host != "api.github.com")
-    {
-        git_hosts.push(host.to_owned());
-    }
     PreviewSettings {
         dashboard_url: common.public_url().parse().ok(),
         allow_local_repositories: common.allow_local_repositories,
-        git_hosts,
+        git_hosts: git_hosts(&common.github_api_url),
         redactor: Redactor::new(known),
         notices,
         ..PreviewSettings::default()
     }
+}
+
+/// Where repositories may be cloned from. GitHub Enterprise Server serves its API and its
+/// repositories from one host.
+fn git_hosts(api: &Url) -> Vec<String> {
+    let own = api.host_str().filter(|host| *host != "api.github.com");
+    ["github.com"]
+        .into_iter()
+        .chain(own)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// What does not work as it should here, in sentences for the operators' page.
@@ -268,6 +271,7 @@ pub fn operator_settings(
             .or(own)
             .unwrap_or_else(|| "ingress-nginx".to_owned()),
         git_image: routing.git_clone_image.clone(),
+        images: routing.images.clone(),
         allow_local_repositories: common.allow_local_repositories,
         egress,
         deadline: Duration::from_secs(60 * u64::from(routing.deploy_deadline_minutes)),
@@ -347,6 +351,7 @@ pub async fn previews_of_running_server(common: &Common) -> anyhow::Result<Previ
         .context("is `catalyst serve` running?")?;
     let settings = PreviewSettings {
         allow_local_repositories: common.allow_local_repositories,
+        git_hosts: git_hosts(&common.github_api_url),
         ..PreviewSettings::default()
     };
     Ok(Previews::new(

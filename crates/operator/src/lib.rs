@@ -16,12 +16,14 @@ pub mod desired;
 pub mod detect;
 mod environment;
 mod error;
+mod images;
 pub mod metrics;
 mod project;
 pub mod repository;
 pub mod settings;
 
 pub use error::Error;
+pub use images::{Images, InvalidImage};
 pub use project::check as check_project;
 pub use settings::{EgressRule, OperatorSettings};
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::images::Images;
+
 /// The controllers' settings. Each field's documentation names its environment variable.
 #[derive(Debug, Clone)]
 pub struct OperatorSettings {
@@ -18,6 +20,8 @@ pub struct OperatorSettings {
     pub ingress_namespace: String,
     /// `GIT_CLONE_IMAGE`: an image with `git`, `sh` and `awk`.
     pub git_image: String,
+    /// `CATALYST_IMAGES`: what stands in for the images that detection names.
+    pub images: Images,
     /// `CATALYST_ALLOW_LOCAL_REPOSITORIES`: whether `file://` clone URLs are accepted. Only for
     /// the embedded cluster: namespaces of such previews admit host paths.
     pub allow_local_repositories: bool,
@@ -56,10 +60,10 @@ const PRIVATE_V4: &[&str] = &[
     "240.0.0.0/4",
 ];
 
-/// The same for IPv6, with the ranges that lead back to IPv4.
+/// The same for IPv6, with the ranges that lead back to IPv4. Not `::ffff:0:0/96`: packets to those
+/// addresses are IPv4's, and Kubernetes refuses the range inside `::/0`.
 const PRIVATE_V6: &[&str] = &[
     "::/127",
-    "::ffff:0:0/96",
     "64:ff9b::/96",
     "64:ff9b:1::/48",
     "2002::/16",
@@ -90,6 +94,7 @@ impl Default for OperatorSettings {
             ingress_class: "nginx".to_owned(),
             ingress_namespace: "ingress-nginx".to_owned(),
             git_image: "alpine/git:2.45.2".to_owned(),
+            images: Images::default(),
             allow_local_repositories: false,
             egress: EgressRule::public_https(),
             deadline: Duration::from_secs(600),

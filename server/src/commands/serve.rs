@@ -44,7 +44,7 @@ impl Serve {
         }
         let data = wiring::data_folder(&common)?;
         let secrets = wiring::webhook_secrets(&self.github, local.then_some(data.as_path()))?;
-        let github = wiring::github(&self.github)?;
+        let github = wiring::github(&common, &self.github)?;
         let operator_settings = wiring::operator_settings(&common, &self.routing, local)?;
         let store = wiring::open_store(&common).await?;
         let listener = tokio::net::TcpListener::bind(common.listen)

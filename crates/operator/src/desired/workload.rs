@@ -77,8 +77,8 @@ impl Ingredients<'_> {
         let config = self.config;
         let image = config
             .image
-            .as_deref()
-            .or(plan.map(|plan| plan.image.as_str()))
+            .clone()
+            .or_else(|| plan.map(|plan| self.settings.images.resolve(&plan.image)))
             .ok_or_else(|| missing("image"))?;
         let ports = self.ports(plan.map(|plan| i32::from(plan.port)))?;
         let port = ports[0].container_port;
@@ -107,7 +107,7 @@ impl Ingredients<'_> {
 
         let step = |name: &str, step: &Step| Container {
             name: name.to_owned(),
-            image: Some(image.to_owned()),
+            image: Some(image.clone()),
             command: Some(step.argv.clone()),
             working_dir: Some(within(&root, &step.directory)),
             env: Some(env.clone()),
@@ -132,7 +132,7 @@ impl Ingredients<'_> {
         }
         for custom in &config.init_containers {
             commands.insert(custom.name.clone(), shown(&custom.command, &custom.args));
-            init.push(init_container(custom, image));
+            init.push(init_container(custom, &image));
         }
 
         let start = plan
@@ -165,7 +165,7 @@ impl Ingredients<'_> {
             volume_mounts: Some(mounts.clone()),
             env: Some(env.clone()),
             env_from: secrets(),
-            ..self.main("app", image, command, ports)
+            ..self.main("app", &image, command, ports)
         };
         let mut all = volumes(source);
         all.extend(self.config_volumes(&mounts));
