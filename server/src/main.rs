@@ -34,6 +34,13 @@ enum Command {
     Project(ProjectCommand),
     /// Print a new one-time link that signs in to the dashboard.
     SignIn,
+    /// Remove all previews, Projects and namespaces that Catalyst made in a Kubernetes; the chart
+    /// runs this before it is uninstalled.
+    Uninstall {
+        /// The Deployment of the web side, NAMESPACE/NAME, to be stopped first.
+        #[arg(long)]
+        web: Option<String>,
+    },
     /// Play a pull request of a small repository, made for this, through the webhook.
     Demo(Demo),
 }
@@ -54,6 +61,7 @@ async fn main() -> std::process::ExitCode {
         Command::Crds => commands::crds(),
         Command::Project(command) => command.run(cli.common).await,
         Command::SignIn => commands::sign_in(cli.common).await,
+        Command::Uninstall { web } => commands::uninstall::run(web.as_deref()).await,
         Command::Demo(demo) => demo.run(cli.common).await,
     };
     match result {
