@@ -1,0 +1,112 @@
+{{/* A component's full name: the release's, with the component's. */}}
+{{- define "catalyst.name" -}}
+{{- $release := .release | trunc 40 | trimSuffix "-" -}}
+{{- if contains "catalyst" $release }}{{ $release }}{{ else }}{{ $release }}-catalyst{{ end }}-{{ .component }}
+{{- end }}
+
+{{/* The labels by which a component's pods are found; they never change. */}}
+{{- define "catalyst.selector" -}}
+app.kubernetes.io/name: catalyst
+app.kubernetes.io/instance: {{ .release }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{- define "catalyst.labels" -}}
+{{ include "catalyst.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- end }}
+
+{{- define "catalyst.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{/* What every pod of Catalyst's has: Pod Security's "restricted", and room for temporary files. */}}
+{{- define "catalyst.podSecurity" -}}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  fsGroup: 65532
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile: {type: RuntimeDefault}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . | quote }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "catalyst.container" -}}
+image: {{ include "catalyst.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+terminationMessagePolicy: FallbackToLogsOnError
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* The settings of both halves. */}}
+{{- define "catalyst.environment" -}}
+- {name: CATALYST_CLUSTER, value: kubernetes}
+- {name: CATALYST_LOG_FORMAT, value: {{ .Values.log.format }}}
+- {name: RUST_LOG, value: {{ .Values.log.filter | quote }}}
+- {name: CATALYST_WEB_URL, value: {{ .Values.url | quote }}}
+- {name: CATALYST_METRICS_LISTEN, value: "0.0.0.0:9090"}
+- name: POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: POD_NAMESPACE
+  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+{{- if .Values.trustedCertificates.configMap }}
+- {name: SSL_CERT_FILE, value: /etc/catalyst/trusted/ca.crt}
+{{- end }}
+{{- end }}
+
+{{- define "catalyst.mounts" -}}
+- {name: tmp, mountPath: /tmp}
+{{- if .Values.trustedCertificates.configMap }}
+- {name: trusted, mountPath: /etc/catalyst/trusted, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "catalyst.volumes" -}}
+- {name: tmp, emptyDir: {}}
+{{- with .Values.trustedCertificates.configMap }}
+- {name: trusted, configMap: {name: {{ . | quote }}}}
+{{- end }}
+{{- end }}
+
+{{/* Where pods are put: as the values say, else apart from each other where that is possible. */}}
+{{- define "catalyst.placement" -}}
+{{- with .values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if .values.affinity }}
+affinity: {{- toYaml .values.affinity | nindent 2 }}
+{{- else }}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{- include "catalyst.selector" . | nindent 8 }}
+{{- end }}
+{{- end }}
+
+{{- define "catalyst.usesPostgres" -}}
+{{- if or .Values.database.url .Values.database.existingSecret }}yes{{ end }}
+{{- end }}
+
+{{- define "catalyst.githubSecret" -}}
+{{ .Values.github.existingSecret | default (include "catalyst.name" (dict "release" .Release.Name "component" "github")) }}
+{{- end }}
+
+{{- define "catalyst.databaseSecret" -}}
+{{ .Values.database.existingSecret | default (include "catalyst.name" (dict "release" .Release.Name "component" "database")) }}
+{{- end }}
