@@ -13,11 +13,7 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 
 /** The binary under test: `cargo xtask test` names it. */
-export const binary = process.env.CATALYST ?? fail("set CATALYST to the binary under test");
-
-function fail(message) {
-  throw new Error(message);
-}
+export const binary = process.env.CATALYST;
 
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -66,6 +62,7 @@ export function visit(url, { timeout = 10_000 } = {}) {
 export class Catalyst {
   /** Starts a server on a new data folder; `stop` ends it and removes the folder. */
   static async start(settings = {}) {
+    if (!binary) throw new Error("set CATALYST to the binary under test");
     const catalyst = new Catalyst();
     catalyst.folder = mkdtempSync(join(tmpdir(), "catalyst-system-"));
     catalyst.data = join(catalyst.folder, "data");
@@ -142,6 +139,18 @@ export class Catalyst {
     });
   }
 
+  /** Where the previews' pods fetch the repository from. */
+  cloneUrl(repository) {
+    return `file://${repository.folder}`;
+  }
+
+  /** Called when the repository's branches have changed; a folder is there already. */
+  async publish() {}
+
+  previewUrl(namespace) {
+    return `http://${namespace}.localhost:${this.ingress}/`;
+  }
+
   environmentOf(repository, number) {
     return this.kubernetes(
       `/apis/catalyst.catalyst.dev/v1alpha1/namespaces/${repository.team}-${repository.project}/environments/preview-${number}`,
@@ -178,9 +187,10 @@ export class Repository {
     await repository.git("init", "--quiet", "--initial-branch=main");
     await fill(repository.folder);
     await repository.commit("First commit");
+    await catalyst.publish(repository);
     await catalyst.command(
       ...["project", "create", "--team", repository.team, "--name", name],
-      ...["--repository", repository.name, "--clone-url", `file://${repository.folder}`],
+      ...["--repository", repository.name, "--clone-url", catalyst.cloneUrl(repository)],
     );
     return repository;
   }
@@ -208,6 +218,7 @@ export class Repository {
     await change();
     await this.commit(`Change of pull request ${number}`);
     await this.git("checkout", "--quiet", "main");
+    await this.catalyst.publish(this);
     return this.event(number, action);
   }
 
@@ -225,7 +236,7 @@ export class Repository {
     const owner = { login: "acme", id: 1 };
     const repo = {
       ...{ id: 5000 + this.id, name: this.project, full_name: this.name, private: false, fork: false, owner },
-      ...{ default_branch: "main", clone_url: `file://${this.folder}`, html_url: `https://github.com/${this.name}` },
+      ...{ default_branch: "main", clone_url: this.catalyst.cloneUrl(this), html_url: `https://github.com/${this.name}` },
     };
     const closed = action === "closed";
     const pull_request = {
@@ -243,7 +254,7 @@ export class Repository {
   }
 
   url(number) {
-    return `http://${this.namespace(number)}.localhost:${this.catalyst.ingress}/`;
+    return this.catalyst.previewUrl(this.namespace(number));
   }
 
   /** Waits until the commit is ready; fails at once, with its reason, if it has failed. */

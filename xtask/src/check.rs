@@ -63,7 +63,7 @@ impl Test {
 }
 
 /// Runs the tests of a folder with Node's own test runner, one file after the other.
-fn node_test(folder: &str, catalyst: &Path) -> Result<Command> {
+pub fn node_test(folder: &str, catalyst: &Path) -> Result<Command> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(root().join(folder))
         .with_context(|| format!("cannot read {folder}"))?
         .filter_map(|entry| Some(entry.ok()?.path()))
@@ -75,23 +75,6 @@ fn node_test(folder: &str, catalyst: &Path) -> Result<Command> {
         .args(files);
     node.env("CATALYST", catalyst);
     Ok(node)
-}
-
-/// kubectl against the embedded cluster. Builds kubectl from its Go modules, outside the checkout.
-pub fn e2e() -> Result<()> {
-    tools::ensure(&[tools::PREVIEWS])?;
-    let catalyst = Build::default().run()?;
-    let kubectl = tools::target().join("kubectl");
-    run(Command::new("go")
-        .args(["build", "-buildvcs=false", "-ldflags"])
-        .arg("-s -w -X k8s.io/component-base/version.gitVersion=v1.34.4")
-        .arg("-o")
-        .arg(&kubectl)
-        .arg(".")
-        .env("CGO_ENABLED", "0")
-        .current_dir(root().join("end2end/kubectl")))
-    .context("the kubectl suite needs Go 1.24 or newer")?;
-    run(node_test("end2end/kubectl", &catalyst)?.env("KUBECTL", kubectl))
 }
 
 /// Formatting, lints of both halves, dependencies, generated files.

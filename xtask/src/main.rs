@@ -8,6 +8,8 @@
 
 mod build;
 mod check;
+mod e2e;
+mod image;
 mod tools;
 mod up;
 
@@ -26,8 +28,10 @@ enum Command {
     Up(up::Up),
     /// Run all tests: Rust's, the whole binary's, then the journeys in a browser.
     Test(check::Test),
-    /// Run kubectl's everyday verbs against the embedded cluster; needs Go.
-    E2e,
+    /// Run kubectl against the embedded cluster, and Catalyst in a real Kubernetes; needs Go.
+    E2e(e2e::E2e),
+    /// Pack the program as a container image, without a base image.
+    Image(image::Image),
     /// Build the program and its pages.
     Build(build::Build),
     /// Write the custom resource definitions into the chart, or check that they are up to date.
@@ -47,7 +51,8 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Up(up) => up.run(),
         Command::Test(test) => test.run(),
-        Command::E2e => check::e2e(),
+        Command::E2e(e2e) => e2e.run(),
+        Command::Image(image) => image.run().map(|_| ()),
         Command::Build(build) => build.run().map(|_| ()),
         Command::Crds { check } => build::crds(check),
         Command::Lint => check::lint(),

@@ -135,6 +135,50 @@ pub const BROWSER: &[Package] = &[Package {
     name: "chromium",
 }];
 
+/// What packing an image needs besides.
+pub const IMAGES: &[Package] = &[
+    Package {
+        present: || has("dpkg-deb"),
+        name: "dpkg",
+    },
+    Package {
+        present: || has("strip"),
+        name: "binutils",
+    },
+];
+
+/// What a Kubernetes on this machine needs besides what is built for it.
+pub const KUBERNETES: &[Package] = &[
+    Package {
+        present: || has("containerd"),
+        name: "containerd",
+    },
+    Package {
+        present: || has("runc"),
+        name: "runc",
+    },
+    Package {
+        present: || has("etcd"),
+        name: "etcd-server",
+    },
+    Package {
+        present: || Path::new("/usr/lib/cni/bridge").is_file(),
+        name: "containernetworking-plugins",
+    },
+    Package {
+        present: || has("iptables"),
+        name: "iptables",
+    },
+    Package {
+        present: || has("docker-registry"),
+        name: "docker-registry",
+    },
+    Package {
+        present: || has("openssl"),
+        name: "openssl",
+    },
+];
+
 fn has_venv() -> bool {
     Command::new("python3")
         .args(["-c", "import ensurepip, venv"])

@@ -1,0 +1,239 @@
+// Catalyst in a real Kubernetes: installed once by its chart, used, disturbed, and uninstalled.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { Repository, sleep, until } from "../system/catalyst.mjs";
+import { Catalyst, json, kubectl, namespace, visit } from "./kubernetes.mjs";
+
+const began = Date.now();
+let catalyst;
+before(async () => {
+  catalyst = await Catalyst.install();
+  console.log(`installed and signed in after ${Date.now() - began} ms`);
+});
+after(async () => {
+  await catalyst?.remove();
+  console.log(`the suite took ${Math.round((Date.now() - began) / 1000)} s`);
+});
+
+/** A web application of the repository, without dependencies; it tells each request to its log. */
+const program = (text) => `
+  const server = require("node:http").createServer((request, response) => {
+    console.log("asked for " + request.url);
+    response.end("${text}");
+  });
+  server.listen(process.env.PORT, () => console.log("listening"));
+  process.on("SIGTERM", () => server.close(() => process.exit(0)));`;
+const write = (repository, text) => () => repository.write("server.js", program(text));
+const manifest = JSON.stringify({ name: "shop" });
+
+/** Answers of the preview until `stop` is called: all of them. */
+function watch(url) {
+  const statuses = [];
+  let on = true;
+  let last = "";
+  const watching = (async () => {
+    while (on) {
+      const answer = await visit(url).catch((error) => ({ status: error.message, text: "" }));
+      statuses.push(answer.status);
+      last = answer.text;
+      await sleep(50);
+    }
+  })();
+  return { last: () => last, stop: async () => ((on = false), await watching, statuses) };
+}
+
+const reached = (url, text, seconds) =>
+  until(`${url} shows ${text}`, seconds, async () => {
+    const answer = await visit(url);
+    return answer.status === 200 && answer.text.includes(text);
+  });
+
+async function create(name) {
+  return Repository.create(catalyst, name, async (folder) => {
+    const { writeFileSync } = await import("node:fs");
+    writeFileSync(`${folder}/package.json`, manifest);
+    writeFileSync(`${folder}/server.js`, program("main"));
+  });
+}
+
+test("the chart passes its checks, and the API server takes all it can render", async () => {
+  assert.match(await catalyst.helm("lint"), /0 chart\(s\) failed/);
+  const variants = [
+    {},
+    {
+      ...{ "database.url": "postgres://user:password@db.example.com/catalyst", "web.replicas": 3, "trustedCertificates.configMap": "" },
+      ...{ "operator.nodeSelector": { a: "b" }, "web.tolerations": [{ operator: "Exists" }], "image.pullSecrets": ["registry"] },
+      ...{ "github.existingSecret": "given", "ingress.tlsSecret": "", removeEverythingOnUninstall: false },
+    },
+  ];
+  for (const values of variants) {
+    const rendered = await catalyst.helm("template", values);
+    const { writeFileSync } = await import("node:fs");
+    writeFileSync(`${catalyst.folder}/rendered.yaml`, rendered);
+    await kubectl("apply", "--dry-run=server", "-n", namespace, "-f", `${catalyst.folder}/rendered.yaml`);
+  }
+  for (const [values, complaint] of [
+    [{ url: "catalyst" }, /url/],
+    [{ "web.replicas": 2 }, /PostgreSQL/],
+    [{ "github.webhookSecret": "short" }, /webhookSecret/],
+    [{ "previews.domian": "x" }, /domian/],
+  ]) {
+    await assert.rejects(catalyst.helm("template", values), complaint, JSON.stringify(values));
+  }
+});
+
+// Each account's rights: a right more in the chart fails here, a right less fails the rest of the suite.
+const RIGHTS = {
+  "catalyst-web": [
+    "/events list",
+    "/namespaces create get",
+    "/pods list",
+    "/pods/log get",
+    "catalyst.catalyst.dev/environments create delete get list patch watch",
+    "catalyst.catalyst.dev/projects create get list patch watch",
+  ],
+  "catalyst-operator": [
+    "/configmaps create list patch watch",
+    "/limitranges create list patch watch",
+    "/namespaces create delete get list patch watch",
+    "/persistentvolumeclaims create list patch watch",
+    "/pods list watch",
+    "/resourcequotas create list patch watch",
+    "/secrets create",
+    "/serviceaccounts create list patch watch",
+    "/services create delete list patch watch",
+    "apps/deployments create list patch watch",
+    "apps/statefulsets create delete list patch watch",
+    "batch/jobs create delete list patch watch",
+    "catalyst.catalyst.dev/environments get list patch watch",
+    "catalyst.catalyst.dev/environments/status patch",
+    "catalyst.catalyst.dev/projects get list patch watch",
+    "catalyst.catalyst.dev/projects/status patch",
+    "networking.k8s.io/ingresses create list patch watch",
+    "networking.k8s.io/networkpolicies create list patch watch",
+  ],
+};
+const OWN_RIGHTS = { "catalyst-web": [], "catalyst-operator": ["coordination.k8s.io/leases create get update"] };
+
+async function rights(account, within) {
+  const file = `${catalyst.folder}/review.json`;
+  const { writeFileSync } = await import("node:fs");
+  const review = { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectRulesReview", spec: { namespace: within } };
+  writeFileSync(file, JSON.stringify(review));
+  const user = [`--as=system:serviceaccount:${namespace}:${account}`, "--as-group=system:serviceaccounts", "--as-group=system:authenticated"];
+  const { status } = await json("create", ...user, "--validate=false", "-f", file);
+  const granted = new Map();
+  for (const { apiGroups, resources, verbs } of status.resourceRules) {
+    for (const group of apiGroups) {
+      // What everyone may ask who has signed in: about oneself.
+      if (group === "authorization.k8s.io" || group === "authentication.k8s.io") continue;
+      for (const resource of resources) {
+        const name = `${group}/${resource}`;
+        granted.set(name, new Set([...(granted.get(name) ?? []), ...verbs]));
+      }
+    }
+  }
+  return [...granted].map(([name, verbs]) => [name, ...[...verbs].sort()].join(" ")).sort();
+}
+
+test("the accounts have exactly the rights that are listed", async () => {
+  for (const account of Object.keys(RIGHTS)) {
+    assert.deepEqual(await rights(account, "default"), RIGHTS[account]);
+    assert.deepEqual(await rights(account, namespace), [...RIGHTS[account], ...OWN_RIGHTS[account]].sort());
+  }
+});
+
+test("a pull request's preview answers through the ingress controller, is pushed to without a failed request, and goes", async () => {
+  const repository = await create("shop");
+  const url = repository.url(1);
+  const opened = Date.now();
+  const first = await repository.push(1, "opened", write(repository, "first"));
+  await repository.ready(1, first);
+  const ready = Date.now() - opened;
+  await reached(url, "first", 10);
+  console.log(`FIGURE webhook to Ready ${ready} ms, to the first answer ${Date.now() - opened} ms`);
+  await until("the comment names the URL", 10, async () => (await catalyst.comments(repository, 1)).some((text) => text.includes(url)));
+
+  // The dashboard shows it and its log.
+  const page = await catalyst.get("/preview-environments");
+  assert.equal(page.status, 200);
+  assert.ok(page.text.includes(repository.namespace(1)), "the list shows the preview");
+  const id = page.text.match(/preview-environments\/([0-9a-f-]{36})/)?.[1];
+  const log = await catalyst.get(`/api/preview-environments/${id}/logs`);
+  assert.match(log.text, /asked for \//);
+
+  // What runs is held in.
+  const [pod] = (await json("get", "pods", "-n", repository.namespace(1), "-l", "app=web")).items;
+  assert.equal(pod.spec.automountServiceAccountToken, false);
+  const kept = await json("get", "resourcequota,limitrange,networkpolicy", "-n", repository.namespace(1));
+  assert.deepEqual(kept.items.map((item) => item.kind).sort(), ["LimitRange", "NetworkPolicy", "ResourceQuota"]);
+  assert.match(await kubectl("exec", "-n", repository.namespace(1), pod.metadata.name, "--", "sh", "-c", "echo here; ls /var/run/secrets 2>&1 || true"), /^here\n.*No such file/);
+  await until("metrics of the preview", 60, async () => {
+    const { body } = await catalyst.kubernetes(`/apis/metrics.k8s.io/v1beta1/namespaces/${repository.namespace(1)}/pods`);
+    return body.items?.some((item) => item.containers.some((container) => container.name === "app" && container.usage.memory));
+  });
+
+  const visitor = watch(url);
+  const pushed = Date.now();
+  const second = await repository.push(1, "synchronize", write(repository, "second"));
+  await repository.ready(1, second);
+  console.log(`FIGURE push to Ready ${Date.now() - pushed} ms`);
+  await until("the push shows", 10, () => visitor.last().includes("second"));
+  await sleep(3000);
+  const statuses = await visitor.stop();
+  assert.deepEqual([...new Set(statuses)], [200], `${statuses.length} requests during the push`);
+
+  const closed = Date.now();
+  await repository.event(1, "closed");
+  await repository.gone(1, 60);
+  console.log(`FIGURE close to gone ${Date.now() - closed} ms`);
+  await until("the comment says that it is gone", 10, async () => (await catalyst.comments(repository, 1)).every((text) => !text.includes(url)));
+  await until("its URL leads nowhere", 10, async () => (await visit(url)).status === 404);
+});
+
+test("fifty pull requests at once all get their previews, and all go", async () => {
+  const repository = await create("crowd");
+  const numbers = Array.from({ length: Number(process.env.CATALYST_E2E_CROWD ?? 50) }, (_, index) => index + 1);
+  await repository.git("checkout", "--quiet", "-B", "change-1", "main");
+  write(repository, "crowd")();
+  await repository.commit("Change");
+  for (const number of numbers.slice(1)) await repository.git("branch", `change-${number}`, "change-1");
+  await repository.git("checkout", "--quiet", "main");
+  await catalyst.publish(repository);
+
+  const opened = Date.now();
+  const times = await Promise.all(
+    numbers.map(async (number) => {
+      const sha = await repository.event(number, "opened");
+      await repository.ready(number, sha, 400);
+      return Date.now() - opened;
+    }),
+  );
+  times.sort((a, b) => a - b);
+  console.log(`FIGURE ${numbers.length} at once: Ready after ${times[0]} ms (first), ${times[times.length >> 1]} ms (median), ${times.at(-1)} ms (last)`);
+  for (const number of numbers) await reached(repository.url(number), "crowd", 10);
+
+  const closed = Date.now();
+  const gone = await Promise.all(
+    numbers.map(async (number) => {
+      await repository.event(number, "closed");
+      await repository.gone(number, 300);
+      return Date.now() - closed;
+    }),
+  );
+  gone.sort((a, b) => a - b);
+  console.log(`FIGURE ${numbers.length} closed at once: gone after ${gone[0]} ms (first), ${gone[gone.length >> 1]} ms (median), ${gone.at(-1)} ms (last)`);
+});
+
+test("uninstalling leaves neither previews nor namespaces", async () => {
+  const repository = await create("leftover");
+  await repository.ready(1, await repository.push(1, "opened", write(repository, "left")));
+  const asked = Date.now();
+  await catalyst.uninstall();
+  console.log(`uninstalled after ${Date.now() - asked} ms`);
+  const left = await json("get", "namespaces", "-l", "catalyst.dev/namespace-type");
+  assert.deepEqual(left.items.map((item) => item.metadata.name), []);
+  const roles = await kubectl("get", "clusterroles,clusterrolebindings", "--output=name");
+  assert.doesNotMatch(roles, /catalyst-web|catalyst-operator|catalyst-uninstall/);
+});

@@ -1,0 +1,121 @@
+//! `cargo xtask e2e`: kubectl against the embedded cluster, then Catalyst installed into a real
+//! Kubernetes, as people would install it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::{
+    build::Build,
+    check::node_test,
+    image::Image,
+    tools::{self, root, run},
+};
+
+/// Which suites to run; both unless one is chosen.
+///
+/// With KUBECONFIG set, the cluster it names is used: end2end/kubernetes/README.md says what it has
+/// to bring along. Otherwise one is brought up here, which needs root, and taken away afterwards.
+#[derive(Args)]
+pub struct E2e {
+    /// kubectl's everyday verbs against the embedded cluster.
+    #[arg(long)]
+    kubectl: bool,
+    /// Catalyst in a real Kubernetes.
+    #[arg(long)]
+    kubernetes: bool,
+}
+
+impl E2e {
+    /// Runs them.
+    pub fn run(self) -> Result<()> {
+        let all = !(self.kubectl || self.kubernetes);
+        tools::ensure(&[tools::PREVIEWS])?;
+        let given = std::env::var_os("KUBECONFIG").is_some();
+        let kubectl = if given {
+            PathBuf::from("kubectl")
+        } else {
+            let mut build = script("build");
+            if self.kubectl && !self.kubernetes {
+                build.arg("kubectl");
+            } else {
+                tools::ensure(&[tools::KUBERNETES])?;
+            }
+            run(&mut build).context("the cluster's programs need Go 1.26 or newer")?;
+            programs()?.join("kubectl")
+        };
+        if self.kubectl || all {
+            let catalyst = Build::default().run()?;
+            run(node_test("end2end/kubectl", &catalyst)?
+                .env("KUBECTL", &kubectl)
+                .env_remove("KUBECONFIG"))?;
+        }
+        if self.kubernetes || all {
+            let image = Image {
+                build: Build::default(),
+                name: "localhost:5000/catalyst:dev".to_owned(),
+                output: None,
+            }
+            .run()?;
+            let _cluster = if given {
+                None
+            } else {
+                Some(Cluster::up(&image)?)
+            };
+            let suite = node_test("end2end/kubernetes", Path::new("/opt/catalyst/catalyst"))?;
+            run(&mut if given { suite } else { inside(&suite) })?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the cluster's programs are, as end2end/kubernetes/common.sh has it.
+fn programs() -> Result<PathBuf> {
+    let cache = match std::env::var_os("CATALYST_KUBERNETES_CACHE") {
+        Some(cache) => cache.into(),
+        None => std::env::home_dir()
+            .context("there is no home folder: set CATALYST_KUBERNETES_CACHE")?
+            .join(".cache/catalyst-kubernetes"),
+    };
+    Ok(cache.join("bin"))
+}
+
+fn script(name: &str) -> Command {
+    Command::new(root().join("end2end/kubernetes").join(name))
+}
+
+/// The same command in the cluster's network.
+fn inside(command: &Command) -> Command {
+    let mut inside = script("in");
+    inside.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            inside.env(name, value);
+        }
+    }
+    inside
+}
+
+/// The cluster that was brought up here.
+struct Cluster;
+
+impl Cluster {
+    fn up(image: &Path) -> Result<Self> {
+        let cluster = Self;
+        run(&mut script("up"))?;
+        run(script("images").arg("push").arg(image).arg("catalyst:dev"))?;
+        Ok(cluster)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Err(error) = run(&mut script("down")) {
+            eprintln!("the cluster may not be gone entirely: {error:#}");
+        }
+    }
+}
