@@ -104,6 +104,45 @@ test("apply creates, changes and leaves alone, and get shows it in every form", 
   assert.match(await kubectl("describe", "pod", "-n", "work", "-l", "app=talker"), /Container ID|State: +Running/);
 });
 
+test("create makes each kind that it has a command for, and from a file", async () => {
+  await kubectl("create", "namespace", "made");
+  const create = (...args) => kubectl("create", "--namespace=made", ...args);
+  assert.match(await create("deployment", "web", "--image=busybox:1.37", "--replicas=0", "--port=8080"), /deployment\.apps\/web created/);
+  const { spec } = await json("get", "deployment", "web", "-n", "made");
+  assert.equal(spec.replicas, 0);
+  assert.deepEqual(spec.selector, { matchLabels: { app: "web" } });
+  assert.equal(spec.template.spec.containers[0].image, "busybox:1.37");
+  assert.equal(spec.template.spec.containers[0].ports[0].containerPort, 8080);
+
+  writeFileSync(join(folder, "settings.txt"), "a file's text\n");
+  await create("configmap", "settings", "--from-literal=a=1", `--from-file=${join(folder, "settings.txt")}`);
+  const { data } = await json("get", "configmap", "settings", "-n", "made");
+  assert.deepEqual(data, { a: "1", "settings.txt": "a file's text\n" });
+
+  await create("secret", "generic", "password", "--from-literal=password=süß");
+  const secret = await json("get", "secret", "password", "-n", "made");
+  assert.equal(secret.type, "Opaque");
+  assert.equal(Buffer.from(secret.data.password, "base64").toString(), "süß");
+
+  await create("job", "once", "--image=busybox:1.37", "--", "sh", "-c", "echo it ran");
+  await kubectl("wait", "--for=condition=complete", "job/once", "-n", "made", "--timeout=60s");
+  assert.equal(await kubectl("logs", "job/once", "-n", "made"), "it ran\n");
+
+  await create("service", "clusterip", "web", "--tcp=80:8080");
+  await create("serviceaccount", "robot");
+  await create("ingress", "web", "--rule=made.localhost/=web:80");
+  await create("quota", "limits", "--hard=pods=3");
+  assert.equal((await json("get", "service", "web", "-n", "made")).spec.ports[0].targetPort, 8080);
+  assert.match(await create("token", "robot"), /^[\w-]+\.[\w-]+\.[\w-]+\n?$/);
+
+  const map = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "from-a-file", namespace: "made" }, data: { b: "2" } };
+  assert.match(await kubectl("create", "-f", file(map)), /configmap\/from-a-file created/);
+  assert.match(await refused("create", "-f", file(map)), /AlreadyExists/);
+  assert.match(await kubectl("create", "-f", file({ ...map, metadata: { generateName: "some-", namespace: "made" } })), /some-\w{5} created/);
+  assert.match(await kubectl("create", "-f", file(map), "--dry-run=client"), /created \(dry run\)/);
+  await kubectl("delete", "namespace", "made", "--timeout=60s");
+});
+
 test("server-side apply keeps fields of other managers, and tells of conflicts", async () => {
   const map = (data) => configMap("shared", data);
   await kubectl("apply", "--server-side", "--field-manager=one", "-f", file(map({ a: "1" })));
@@ -191,6 +230,7 @@ test("get --watch sees every change", async () => {
 test("a preview can be looked at with kubectl, and a namespace is deleted with all it holds", async () => {
   const repository = await Repository.create(catalyst, "looked-at", (into) => writeFileSync(join(into, "index.html"), "x"));
   const sha = await repository.push(1, "opened");
+  await until("there is an Environment", 30, () => kubectl("get", "environment/preview-1", "-n", "acme-looked-at"));
   await kubectl("wait", "environment/preview-1", "-n", "acme-looked-at", "--for=condition=Ready", "--timeout=60s");
   const table = await kubectl("get", "environments", "-A");
   assert.match(table, /PHASE +URL/);

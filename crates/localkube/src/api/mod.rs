@@ -14,6 +14,7 @@ mod metrics;
 mod openapi;
 mod patch;
 mod pods;
+mod protobuf;
 mod read;
 mod request;
 mod respond;

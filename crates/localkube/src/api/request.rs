@@ -5,6 +5,7 @@ use axum::extract::Request;
 use http::{HeaderMap, header};
 use serde_json::Value;
 
+use super::protobuf;
 use super::target::Asked;
 use crate::objects::write::{FieldValidation, Tracking, WriteOptions};
 use crate::objects::{ApiError, Selector};
@@ -206,30 +207,29 @@ pub(super) async fn bytes(body: Body) -> Result<bytes::Bytes, ApiError> {
     }
 }
 
-/// The body as one object, in JSON or YAML.
+/// The body as one object, in JSON, YAML or protobuf.
 pub(super) async fn object(request: Request) -> Result<Value, ApiError> {
     let media_type = content_type(request.headers());
-    let yaml = match media_type.as_str() {
-        "" | "application/json" | "*/*" => false,
-        "application/yaml" | "text/yaml" | "application/x-yaml" => true,
-        _ => {
-            return Err(ApiError::UnsupportedMediaType(
-                "application/json, application/yaml".to_owned(),
-            ));
-        }
-    };
     let bytes = bytes(request.into_body()).await?;
-    decode(&bytes, yaml)
+    match media_type.as_str() {
+        "" | "application/json" | "*/*" => decode(&bytes, false),
+        "application/yaml" | "text/yaml" | "application/x-yaml" => decode(&bytes, true),
+        protobuf::MEDIA_TYPE => protobuf::decode(&bytes),
+        _ => {
+            let types = ["application/json", "application/yaml", protobuf::MEDIA_TYPE];
+            Err(ApiError::UnsupportedMediaType(types.join(", ")))
+        }
+    }
 }
 
 /// An object, or nothing where the body is empty.
 pub(super) async fn optional_object(request: Request) -> Result<Value, ApiError> {
-    let bytes = bytes(request.into_body()).await?;
+    let (parts, body) = request.into_parts();
+    let bytes = bytes(body).await?;
     if bytes.is_empty() {
-        Ok(Value::Null)
-    } else {
-        decode(&bytes, false)
+        return Ok(Value::Null);
     }
+    object(Request::from_parts(parts, Body::from(bytes))).await
 }
 
 /// Decode JSON, or YAML where that is allowed.

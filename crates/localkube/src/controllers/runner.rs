@@ -29,9 +29,10 @@ pub(super) struct Controller {
     /// What wakes it.
     pub sources: Vec<Source>,
     /// Looks at one object. It has to cope with the object being gone.
-    pub reconcile: Box<dyn Fn(&Objects, &Key) -> Outcome + Send>,
+    pub reconcile: Box<Reconcile>,
 }
 
+type Reconcile = dyn Fn(&Objects, &Key) -> Outcome + Send;
 type Events<'a> = SelectAll<std::pin::Pin<Box<dyn Stream<Item = (usize, Told)> + Send + 'a>>>;
 type Told = Result<WatchEvent, ApiError>;
 

@@ -48,10 +48,24 @@ pub(super) fn apply(type_: Type<'_>, value: &mut Value, patch: &Value) -> Result
         target.retain(|name, _| retained.contains(&name.as_str()));
     }
     for (name, change) in patch {
-        if name == DIRECTIVE || name == RETAIN_KEYS || name.starts_with(ORDER_PREFIX) {
+        if name == DIRECTIVE || name == RETAIN_KEYS {
             continue;
         }
-        if let Some(list) = name.strip_prefix(DELETE_PREFIX) {
+        if let Some(list) = name.strip_prefix(ORDER_PREFIX) {
+            // Lists that the patch changes too are put in order with the change.
+            if !patch.contains_key(list)
+                && let (Some(Value::Array(items)), Some(order)) =
+                    (target.get_mut(list), change.as_array())
+            {
+                let server = items.clone();
+                sort(
+                    items,
+                    order,
+                    &server,
+                    merge_key(type_.field(list)).unwrap_or_default(),
+                );
+            }
+        } else if let Some(list) = name.strip_prefix(DELETE_PREFIX) {
             remove_scalars(target.get_mut(list), change);
         } else if change.is_null() {
             target.remove(name);
@@ -59,10 +73,12 @@ pub(super) fn apply(type_: Type<'_>, value: &mut Value, patch: &Value) -> Result
             let field = type_.field(name);
             match (merge_key(field), change) {
                 (Some(key), Value::Array(change)) => {
+                    let order = patch.get(&format!("{ORDER_PREFIX}{name}"));
+                    let order = order.and_then(Value::as_array).unwrap_or(change);
                     let live = target
                         .entry(name.clone())
                         .or_insert_with(|| Value::Array(vec![]));
-                    patch_list(field, key, live, change)?;
+                    patch_list(field, key, live, change, order)?;
                 }
                 (None, Value::Array(_)) => {
                     target.insert(name.clone(), change.clone());
@@ -73,15 +89,6 @@ pub(super) fn apply(type_: Type<'_>, value: &mut Value, patch: &Value) -> Result
                     change,
                 )?,
             }
-        }
-    }
-    for (name, order) in patch {
-        if let Some(list) = name.strip_prefix(ORDER_PREFIX)
-            && let (Some(Value::Array(items)), Some(order)) =
-                (target.get_mut(list), order.as_array())
-        {
-            let key = merge_key(type_.field(list)).unwrap_or_default();
-            sort(items, order, key);
         }
     }
     Ok(())
@@ -99,6 +106,7 @@ fn patch_list(
     key: &str,
     live: &mut Value,
     change: &[Value],
+    order: &[Value],
 ) -> Result<(), ApiError> {
     if !live.is_array() {
         *live = Value::Array(Vec::new());
@@ -106,6 +114,7 @@ fn patch_list(
     let Value::Array(live) = live else {
         return Ok(());
     };
+    let server = live.clone();
     let directive = |item: &Value| {
         item.get(DIRECTIVE)
             .and_then(Value::as_str)
@@ -148,6 +157,7 @@ fn patch_list(
             (Some(other), _) => return Err(unknown_directive(other)),
         }
     }
+    sort(live, order, &server, key);
     Ok(())
 }
 
@@ -157,26 +167,23 @@ fn remove_scalars(live: Option<&mut Value>, gone: &Value) {
     }
 }
 
-/// Put the items that `order` names in its order; the others keep their place relative to those
-/// that stood after them.
-fn sort(items: &mut Vec<Value>, order: &[Value], key: &str) {
-    let id = |item: &Value| {
-        if key.is_empty() {
-            item.clone()
-        } else {
-            item[key].clone()
-        }
+/// Put the items that `order` names in its order. The others keep their place among those that
+/// the server had (`server`), and come after those that are new.
+fn sort(items: &mut Vec<Value>, order: &[Value], server: &[Value], key: &str) {
+    let id = |item: &Value| match key {
+        "" => item.clone(),
+        key => item[key].clone(),
     };
-    let wanted: Vec<Value> = order.iter().map(id).collect();
-    let before: Vec<Value> = items.iter().map(id).collect();
+    let place = |list: &[Value], item: &Value| list.iter().position(|other| id(other) == id(item));
     let (mut named, others): (Vec<Value>, Vec<Value>) = std::mem::take(items)
         .into_iter()
-        .partition(|item| wanted.contains(&id(item)));
-    named.sort_by_key(|item| wanted.iter().position(|wanted| *wanted == id(item)));
-    let place = |item: &Value| before.iter().position(|before| *before == id(item));
+        .partition(|item| place(order, item).is_some());
+    named.sort_by_key(|item| place(order, item));
     let mut others = others.into_iter().peekable();
     for item in named {
-        while let Some(other) = others.next_if(|other| place(other) < place(&item)) {
+        let own = place(server, &item);
+        while let Some(other) = others.next_if(|other| own.is_some() && place(server, other) < own)
+        {
             items.push(other);
         }
         items.push(item);
@@ -209,7 +216,7 @@ mod tests {
             json!({ "containers": [{ "name": "a", "image": "1", "args": ["x"] }, { "name": "b" }] }),
             json!({ "containers": [{ "name": "a", "args": ["y", "z"] }, { "name": "c" }] }),
         );
-        let expected = json!([{ "name": "a", "image": "1", "args": ["y", "z"] }, { "name": "b" }, { "name": "c" }]);
+        let expected = json!([{ "name": "a", "image": "1", "args": ["y", "z"] }, { "name": "c" }, { "name": "b" }]);
         assert_eq!(spec["containers"], expected);
     }
 
@@ -255,7 +262,7 @@ mod tests {
         let mut pod = json!({ "metadata": { "finalizers": ["a", "b"] } });
         let patch = json!({ "metadata": { "finalizers": ["c"], "$deleteFromPrimitiveList/finalizers": ["a"] } });
         apply(schema.root(), &mut pod, &patch).unwrap();
-        assert_eq!(pod["metadata"]["finalizers"], json!(["b", "c"]));
+        assert_eq!(pod["metadata"]["finalizers"], json!(["c", "b"]));
     }
 
     #[test]

@@ -289,7 +289,19 @@ fn kinds(generator: &mut SchemaGenerator) -> Vec<(&'static str, String)> {
         "apiextensions.k8s.io/CustomResourceDefinition" =>
             apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
         "autoscaling/Scale" => api::autoscaling::v1::Scale,
-        "meta/Status" => apimachinery::pkg::apis::meta::v1::Status,
+        // Not stored: what requests about other objects carry.
+        "meta/DeleteOptions" => apimachinery::pkg::apis::meta::v1::DeleteOptions,
+        "policy/Eviction" => api::policy::v1::Eviction,
+        "authentication.k8s.io/TokenRequest" => api::authentication::v1::TokenRequest,
+        "authentication.k8s.io/TokenReview" => api::authentication::v1::TokenReview,
+        "authentication.k8s.io/SelfSubjectReview" => api::authentication::v1::SelfSubjectReview,
+        "authorization.k8s.io/SubjectAccessReview" => api::authorization::v1::SubjectAccessReview,
+        "authorization.k8s.io/LocalSubjectAccessReview" =>
+            api::authorization::v1::LocalSubjectAccessReview,
+        "authorization.k8s.io/SelfSubjectAccessReview" =>
+            api::authorization::v1::SelfSubjectAccessReview,
+        "authorization.k8s.io/SelfSubjectRulesReview" =>
+            api::authorization::v1::SelfSubjectRulesReview,
     }
 }
 
