@@ -111,6 +111,20 @@ pub struct Common {
     )]
     pub allow_local_repositories: bool,
 
+    /// Start the embedded cluster even where this machine does not let it keep pods apart. The code
+    /// of pull requests can then reach this machine's network, files or processes; the log and the
+    /// dashboard say which. For trying things out with code that one trusts.
+    #[arg(
+        long,
+        env = "CATALYST_ALLOW_WEAK_ISOLATION",
+        global = true,
+        default_value_t = false,
+        action = clap::ArgAction::Set,
+        num_args = 0..=1,
+        default_missing_value = "true"
+    )]
+    pub allow_weak_isolation: bool,
+
     /// How log lines are written. What is written is chosen by RUST_LOG, as for any Rust program.
     #[arg(
         long,

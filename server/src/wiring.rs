@@ -15,7 +15,7 @@ use catalyst_github::{
     credentials::InvalidCredentials,
     webhook::{WebhookSecret, WebhookSecrets},
 };
-use catalyst_localkube::LocalKubeConfig;
+use catalyst_localkube::{LocalKubeConfig, StartError};
 use catalyst_operator::{EgressRule, OperatorSettings};
 use catalyst_previews::{PreviewSettings, Previews, Redactor};
 use catalyst_store::{SessionPool, Store};
@@ -325,10 +325,25 @@ fn egress_rule(text: &str) -> Option<EgressRule> {
 pub fn embedded_cluster(common: &Common, routing: &PreviewRouting, data: &Path) -> LocalKubeConfig {
     let mut config = LocalKubeConfig::new(data.join("cluster"));
     config.ingress_listen = ([127, 0, 0, 1], routing.ingress_port).into();
+    config.allow_weak_isolation = common.allow_weak_isolation;
     if common.allow_local_repositories {
         config.host_path_roots.push("/".into());
     }
     config
+}
+
+/// Names the setting where one would let the embedded cluster start.
+pub fn explain_start(error: StartError) -> anyhow::Error {
+    let weak = matches!(error, StartError::NotIsolated(_));
+    let error = anyhow::Error::new(error);
+    if weak {
+        error.context(
+            "the code of pull requests cannot be kept apart on this machine: mend what is named below, \
+             or set CATALYST_ALLOW_WEAK_ISOLATION=true where all of that code is trusted",
+        )
+    } else {
+        error
+    }
 }
 
 /// The use cases for a command that runs beside a server: its database, and its cluster.

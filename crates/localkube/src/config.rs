@@ -17,6 +17,9 @@ pub struct LocalKubeConfig {
     pub domain: String,
     /// Folders of this machine that pods may mount by `hostPath`; none by default.
     pub host_path_roots: Vec<PathBuf>,
+    /// Whether to start where this machine does not allow pods to be kept apart fully: they then
+    /// share its network, or see its files and processes, as far as the node's conditions say.
+    pub allow_weak_isolation: bool,
 }
 
 impl LocalKubeConfig {
@@ -28,6 +31,7 @@ impl LocalKubeConfig {
             ingress_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             domain: "localhost".to_owned(),
             host_path_roots: Vec::new(),
+            allow_weak_isolation: false,
         }
     }
 }
@@ -48,6 +52,9 @@ pub enum StartError {
     /// The API may only listen on this machine's loopback addresses.
     #[error("the Kubernetes API of the embedded cluster listens on loopback only, not on {0}")]
     NotLoopback(SocketAddr),
+    /// Pods cannot be kept apart, and that is not allowed.
+    #[error("{}; the embedded cluster does not run pods that way unless weak isolation is allowed", .0.join("; "))]
+    NotIsolated(Vec<String>),
     /// A file or folder could not be used.
     #[error("cannot {action} {}", path.display())]
     File {

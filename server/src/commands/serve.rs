@@ -59,7 +59,11 @@ impl Serve {
 
         let embedded = if local {
             let config = wiring::embedded_cluster(&common, &self.routing, &data);
-            Some(LocalKube::start(config).await?)
+            Some(
+                LocalKube::start(config)
+                    .await
+                    .map_err(wiring::explain_start)?,
+            )
         } else {
             None
         };

@@ -19,6 +19,7 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 
+use super::child::OwnChild;
 use super::host::Host;
 use super::process::{JOIN, Process, exit_code, in_memory, pass};
 use crate::node_api::{ExecOptions, ExecSession, TerminalSize};
@@ -119,17 +120,17 @@ pub(crate) async fn run(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    let mut child = host.spawner.run(move || command.spawn()).await?;
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let ending = Ending::of(&child);
+    let mut command = Inside::new(host.spawner.run(move || command.spawn()).await?);
+    let (stdout, stderr) = (command.child.stdout.take(), command.child.stderr.take());
     let whole = async {
         let (out, err) = tokio::join!(first_bytes(stdout), first_bytes(stderr));
-        let status = child.wait().await?;
-        let text = String::from_utf8_lossy(&[out, err].concat()).into_owned();
-        Ok((exit_code(status), text))
+        let code = command.wait().await?;
+        Ok((
+            code,
+            String::from_utf8_lossy(&[out, err].concat()).into_owned(),
+        ))
     };
     let done = tokio::time::timeout(timeout, whole).await;
-    drop(ending);
     done.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
@@ -211,37 +212,48 @@ pub(crate) async fn start(
 }
 
 /// Wait for a command in a task that ends it when the returned sender is dropped.
-fn wait_in_background(mut child: Child) -> (oneshot::Sender<()>, oneshot::Receiver<i32>) {
+fn wait_in_background(child: Child) -> (oneshot::Sender<()>, oneshot::Receiver<i32>) {
     let (hold, mut dropped) = oneshot::channel::<()>();
     let (tell, exit) = oneshot::channel();
-    let ending = Ending::of(&child);
+    let mut command = Inside::new(child);
     tokio::spawn(async move {
         let code = tokio::select! {
-            status = child.wait() => status.map_or(137, exit_code),
+            code = command.wait() => code.unwrap_or(137),
             _ = &mut dropped => 137,
         };
-        drop(ending);
         // The one who asked may have gone.
         let _ = tell.send(code);
     });
     (hold, exit)
 }
 
-/// Ends what a command started inside of the container, when it is dropped.
-struct Ending {
+/// A command inside of a container. Dropping it ends it and what it started.
+struct Inside {
+    child: OwnChild,
+    /// What brings it into the container, as long as that was not waited for.
     outer: Option<Pid>,
 }
 
-impl Ending {
-    fn of(child: &Child) -> Self {
+impl Inside {
+    fn new(child: Child) -> Self {
         let outer = child
             .id()
             .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        Self { outer }
+        Self {
+            child: OwnChild::new(child),
+            outer,
+        }
+    }
+
+    async fn wait(&mut self) -> io::Result<i32> {
+        let status = self.child.wait().await?;
+        // From here on its number may be another process's.
+        self.outer = None;
+        Ok(exit_code(status))
     }
 }
 
-impl Drop for Ending {
+impl Drop for Inside {
     fn drop(&mut self) {
         let Some(outer) = self.outer else { return };
         let outer = outer.as_raw_nonzero();

@@ -200,12 +200,12 @@ impl Node {
                     .unwrap_or_default();
             }
         }
-        let pods = self.objects.list(resource::PODS, namespace, &everything);
-        pods.map(|list| list.items)
-            .unwrap_or_default()
+        // Whose address it is now, whatever the status of a pod that ended says it once was.
+        self.all_pods()
             .into_iter()
-            .filter(|pod| text(&pod["status"], "podIP") == address)
-            .map(|pod| (pod, meant.port()))
+            .filter(|pod| pod.address() == Some(*meant.ip()))
+            .filter(|pod| pod.reference.namespace == from.reference.namespace)
+            .map(|pod| (Arc::new(pod.object_with_ip()), meant.port()))
             .collect()
     }
 }

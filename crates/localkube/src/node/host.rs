@@ -7,13 +7,16 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use super::cgroup::Cgroups;
-use super::network::{PodNetwork, Subnet};
+use super::network::{NetworkError, PodNetwork, Subnet};
 use super::seccomp;
 use super::thread::Worker;
 use super::toolchains::Toolchains;
 
-/// How far pods are kept apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How often a pod's network is tried before pods share this machine's.
+const ATTEMPTS: usize = 3;
+
+/// How far pods are kept apart, the furthest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Isolation {
     /// Own files, processes, users and network.
     Full,
@@ -29,6 +32,8 @@ pub(crate) struct Tools {
     pub bwrap: PathBuf,
     pub nsenter: PathBuf,
     pub slirp: PathBuf,
+    /// Gives `slirp4netns` mounts of its own; needed, and allowed, only as root.
+    pub unshare: Option<PathBuf>,
     pub nft: Option<PathBuf>,
 }
 
@@ -77,6 +82,11 @@ impl Host {
         Ok(host)
     }
 
+    /// Whether pods are kept apart fully, and policies enforced.
+    pub fn isolates(&self) -> bool {
+        self.isolation == Isolation::Full && self.tools.nft.is_some()
+    }
+
     fn limit(&mut self, what: impl Into<String>) {
         self.limitations.push(what.into());
     }
@@ -105,12 +115,15 @@ impl Host {
             return;
         };
         self.tools.slirp = slirp;
+        if rustix::process::geteuid().is_root() {
+            self.tools.unshare = find("unshare");
+        }
         if self.tools.nft.is_none() {
             self.limit(
                 "NetworkPolicies are not enforced, and Services are not reachable by name: nft is not installed (Debian: apt install nftables)",
             );
         }
-        match self.try_network(scratch).await {
+        match self.try_network_repeatedly(scratch).await {
             Ok(()) => self.isolation = Isolation::Full,
             Err(error) => self.limit(format!(
                 "pods share this machine's network, and NetworkPolicies are not enforced: {}",
@@ -150,12 +163,24 @@ impl Host {
         }
     }
 
-    async fn try_network(&self, scratch: &Path) -> Result<(), super::network::NetworkError> {
+    /// What comes out holds as long as the node runs, so that a machine which is only busy is
+    /// tried more than once.
+    async fn try_network_repeatedly(&self, scratch: &Path) -> Result<(), NetworkError> {
+        let mut tried = self.try_network(scratch).await;
+        for _ in 1..ATTEMPTS {
+            let Err(error) = &tried else { break };
+            tracing::info!(error = chain(error), "a pod's network is tried again");
+            tried = self.try_network(scratch).await;
+        }
+        tried
+    }
+
+    async fn try_network(&self, scratch: &Path) -> Result<(), NetworkError> {
         let network = PodNetwork::create(self, Subnet::new(0), "probe", scratch).await?;
         let listener = network.listen(Ipv4Addr::LOCALHOST.into(), 0).await;
         let tried = match listener {
             Ok(_) => Ok(()),
-            Err(source) => Err(super::network::NetworkError::Enter(source)),
+            Err(source) => Err(NetworkError::Enter(source)),
         };
         network.close().await;
         tried

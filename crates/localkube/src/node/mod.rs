@@ -6,15 +6,18 @@
 //! [`volumes`], [`env`], [`cgroup`], [`logs`].
 
 mod cgroup;
+mod child;
 mod claims;
 mod connections;
 mod container;
 mod env;
 mod exec;
 mod gateway;
+mod holder;
 mod host;
 mod images;
 mod interface;
+mod listeners;
 mod logs;
 mod metrics;
 mod network;
@@ -48,7 +51,7 @@ use crate::config::{LocalKubeConfig, StartError};
 use crate::node_api::NodeApi;
 use crate::objects::{ApiError, Objects, Selector, WatchEvent, WatchFrom, resource};
 use crate::tasks::Tasks;
-use host::{Host, Isolation};
+use host::Host;
 use metrics::Metrics;
 use network::{SUBNETS, Subnet};
 use pod::{Pod, lock};
@@ -101,28 +104,12 @@ async fn start_node(
     let host = Host::probe(&instance(config), scratch.path())
         .await
         .map_err(file("start the node's threads for", &folder))?;
-    for limitation in &host.limitations {
-        tracing::warn!("{limitation}");
+    if !host.isolates() && !config.allow_weak_isolation {
+        return Err(StartError::NotIsolated(host.limitations));
     }
-    let node = Arc::new(Node {
-        host,
-        objects: objects.clone(),
-        config: config.clone(),
-        tasks: tasks.clone(),
-        pods: Mutex::default(),
-        subnets: Mutex::default(),
-        metrics: Metrics::default(),
-    });
-    std::fs::create_dir_all(node.pods_folder()).map_err(file("create the folder", &folder))?;
-    node.sweep();
-    node.register();
-    tasks.spawn_to_end(node.clone().run());
-    tasks.spawn(Metrics::keep_measuring(node.clone()));
-    tasks.spawn(node.clone().keep_alive());
-    tasks.spawn(node.clone().follow_policies());
-    tasks.spawn(node.clone().follow_services());
-    tasks.spawn(node.clone().follow_claims());
-    Ok(node)
+    let pods = folder.join("pods");
+    std::fs::create_dir_all(&pods).map_err(file("create the folder", &pods))?;
+    Ok(Node::start(host, objects, config, tasks))
 }
 
 /// What tells this cluster's control groups from another's on the same machine.
@@ -146,6 +133,30 @@ pub(crate) fn admits_proxy(objects: &Objects, pod: &Value, port: u16) -> bool {
 }
 
 impl Node {
+    fn start(host: Host, objects: &Objects, config: &LocalKubeConfig, tasks: &Tasks) -> Arc<Self> {
+        for limitation in &host.limitations {
+            tracing::warn!("{limitation}");
+        }
+        let node = Arc::new(Self {
+            host,
+            objects: objects.clone(),
+            config: config.clone(),
+            tasks: tasks.clone(),
+            pods: Mutex::default(),
+            subnets: Mutex::default(),
+            metrics: Metrics::default(),
+        });
+        node.sweep();
+        node.register();
+        tasks.spawn_to_end(node.clone().run());
+        tasks.spawn(Metrics::keep_measuring(node.clone()));
+        tasks.spawn(node.clone().keep_alive());
+        tasks.spawn(node.clone().follow_policies());
+        tasks.spawn(node.clone().follow_services());
+        tasks.spawn(node.clone().follow_claims());
+        node
+    }
+
     /// Where pods keep their files, each in a folder named by its uid.
     fn pods_folder(&self) -> PathBuf {
         self.config.data_dir.join("node/pods")
@@ -360,7 +371,7 @@ impl Node {
                 "lastTransitionTime": now,
             })
         };
-        let isolated = self.host.isolation == Isolation::Full && self.host.tools.nft.is_some();
+        let isolated = self.host.isolates();
         let words = if self.host.limitations.is_empty() {
             "each pod has its own files, processes, users and network; NetworkPolicies are enforced"
                 .to_owned()

@@ -19,11 +19,12 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
+use super::child::OwnChild;
+use super::holder::{Entrance, Holder};
 use super::host::Host;
 use super::pod::lock;
-use super::toolchains::system_mounts;
 
 /// All pods' addresses.
 pub(crate) const POD_RANGE: &str = "10.42.0.0/16";
@@ -45,6 +46,8 @@ pub(crate) enum NetworkError {
         program: &'static str,
         message: String,
     },
+    #[error("the process that holds the pod's network has ended")]
+    HolderGone(#[source] io::Error),
     #[error("cannot make sockets in the pod's network (this needs root here)")]
     Enter(#[source] io::Error),
 }
@@ -70,9 +73,14 @@ impl Subnet {
         format!("{}/25", self.host(0))
     }
 
+    /// The bits of an address that tell a subnet's hosts apart.
+    pub const HOST_BITS: Ipv4Addr = Ipv4Addr::new(0, 0, 0, 127);
+    /// Those bits of every pod's own address.
+    pub const POD_BITS: Ipv4Addr = Ipv4Addr::new(0, 0, 0, 100);
+
     /// The pod's own address.
     pub fn pod(self) -> Ipv4Addr {
-        self.host(100)
+        self.host(Self::POD_BITS.octets()[3])
     }
 
     /// Where slirp4netns answers DNS.
@@ -84,9 +92,8 @@ impl Subnet {
 /// See the module. Dropping it ends its processes; [`PodNetwork::close`] also waits for them.
 pub(crate) struct PodNetwork {
     pub subnet: Subnet,
-    holder: Child,
-    holder_pid: i32,
-    slirp: Child,
+    holder: Holder,
+    slirp: OwnChild,
     namespace: Namespace,
     /// The script that was applied last.
     rules: Mutex<String>,
@@ -110,19 +117,18 @@ impl PodNetwork {
         hostname: &str,
         folder: &Path,
     ) -> Result<Self, NetworkError> {
-        let (holder, holder_pid) = start_holder(host, hostname).await?;
-        let slirp = start_slirp(host, subnet, holder_pid, folder).await?;
-        let file = File::open(format!("/proc/{holder_pid}/ns/net")).map_err(NetworkError::Enter)?;
+        let holder = Holder::start(host, hostname).await?;
+        let slirp = start_slirp(host, subnet, holder.pid(), folder).await?;
+        let file = holder.namespace("net").map_err(NetworkError::HolderGone)?;
         let network = Self {
             subnet,
-            holder,
-            holder_pid,
             slirp,
             namespace: Namespace {
                 file: Arc::new(file),
                 address: subnet.pod(),
                 sockets: host.sockets.clone(),
             },
+            holder,
             rules: Mutex::default(),
             nft: host.tools.nft.clone(),
             nsenter: host.tools.nsenter.clone(),
@@ -141,12 +147,9 @@ impl PodNetwork {
         Ok(network)
     }
 
-    /// Arguments of `nsenter` that bring a process into the pod's namespaces.
-    pub fn enter(&self) -> Vec<String> {
-        let mut arguments = vec!["-t".to_owned(), self.holder_pid.to_string()];
-        arguments
-            .extend(["-U", "-n", "-u", "-i", "--preserve-credentials", "--"].map(str::to_owned));
-        arguments
+    /// The way into the pod's namespaces.
+    pub fn enter(&self) -> io::Result<Entrance> {
+        self.holder.enter(&["user", "net", "uts", "ipc"])
     }
 
     /// The handle for sockets.
@@ -182,15 +185,10 @@ impl PodNetwork {
             program: "nsenter",
             source,
         };
+        let entrance = self.holder.enter(&["user", "net"]);
+        let entrance = entrance.map_err(NetworkError::HolderGone)?;
         let mut child = Command::new(&self.nsenter)
-            .args([
-                "-t",
-                &self.holder_pid.to_string(),
-                "-U",
-                "-n",
-                "--preserve-credentials",
-                "--",
-            ])
+            .args(&entrance.arguments)
             .arg(program)
             .args(arguments)
             .stdin(Stdio::piped())
@@ -214,12 +212,8 @@ impl PodNetwork {
     }
 
     /// End its processes and wait until they are gone.
-    pub async fn close(mut self) {
-        for child in [&mut self.slirp, &mut self.holder] {
-            if let Err(error) = child.kill().await {
-                tracing::warn!(%error, "a pod's network did not end as told");
-            }
-        }
+    pub async fn close(self) {
+        tokio::join!(self.slirp.end(), self.holder.end());
     }
 }
 
@@ -263,72 +257,6 @@ impl Namespace {
     }
 }
 
-/// The process that keeps the namespaces: `sleep`, seeing nothing but the system's folders.
-async fn start_holder(host: &Host, hostname: &str) -> Result<(Child, i32), NetworkError> {
-    let program = "bwrap";
-    let spawn = |source| NetworkError::Spawn { program, source };
-    let (info, info_writer) = io::pipe().map_err(spawn)?;
-    let mut command = Command::new(&host.tools.bwrap);
-    command
-        .args([
-            "--unshare-user",
-            "--unshare-net",
-            "--unshare-ipc",
-            "--unshare-uts",
-            "--unshare-pid",
-        ])
-        .args([
-            "--as-pid-1",
-            "--die-with-parent",
-            "--new-session",
-            "--cap-drop",
-            "ALL",
-        ])
-        .args([
-            "--uid",
-            "0",
-            "--gid",
-            "0",
-            "--hostname",
-            hostname,
-            "--info-fd",
-            "3",
-        ]);
-    for mount in system_mounts() {
-        command.args(mount);
-    }
-    command
-        .args(["--", "/bin/sleep", "infinity"])
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .fd_mappings(vec![FdMapping {
-            parent_fd: info_writer.into(),
-            child_fd: 3,
-        }])
-        .map_err(|source| spawn(io::Error::other(source)))?;
-    let mut child = host
-        .spawner
-        .run(move || command.spawn())
-        .await
-        .map_err(spawn)?;
-    match timed(program, read_child_pid(info)).await? {
-        Some(pid) => Ok((child, pid)),
-        None => {
-            let mut message = String::new();
-            if let Some(mut stderr) = child.stderr.take() {
-                timed(program, stderr.read_to_string(&mut message)).await?;
-            }
-            Err(NetworkError::Refused {
-                program,
-                message: message.trim().to_owned(),
-            })
-        }
-    }
-}
-
 /// The process id that `bwrap --info-fd` tells; none where it ended before.
 pub(crate) async fn read_child_pid(info: io::PipeReader) -> io::Result<Option<i32>> {
     let mut receiver = tokio::net::unix::pipe::Receiver::from_owned_fd(info.into())?;
@@ -345,13 +273,22 @@ async fn start_slirp(
     subnet: Subnet,
     pid: i32,
     folder: &Path,
-) -> Result<Child, NetworkError> {
+) -> Result<OwnChild, NetworkError> {
     let program = "slirp4netns";
     let spawn = |source| NetworkError::Spawn { program, source };
     let (ready, ready_writer) = io::pipe().map_err(spawn)?;
     let log_file = folder.join("slirp4netns.log");
     let log = File::create(&log_file).map_err(spawn)?;
-    let mut command = Command::new(&host.tools.slirp);
+    let mut command = match &host.tools.unshare {
+        None => Command::new(&host.tools.slirp),
+        Some(unshare) => {
+            // Its sandbox takes mounts away, which would spread to the whole machine's.
+            let mut command = Command::new(unshare);
+            command.args(["--mount", "--propagation", "private", "--"]);
+            command.arg(&host.tools.slirp);
+            command
+        }
+    };
     // It ends when its standard input closes, which happens even where this process is killed.
     command
         .args([
@@ -373,11 +310,8 @@ async fn start_slirp(
             child_fd: 3,
         }])
         .map_err(|source| spawn(io::Error::other(source)))?;
-    let child = host
-        .spawner
-        .run(move || command.spawn())
-        .await
-        .map_err(spawn)?;
+    let child = host.spawner.run(move || command.spawn()).await;
+    let child = OwnChild::new(child.map_err(spawn)?);
     let mut receiver =
         tokio::net::unix::pipe::Receiver::from_owned_fd(ready.into()).map_err(spawn)?;
     let mut byte = [0];
@@ -391,7 +325,7 @@ async fn start_slirp(
     })
 }
 
-async fn timed<T>(
+pub(crate) async fn timed<T>(
     program: &'static str,
     step: impl Future<Output = io::Result<T>>,
 ) -> Result<T, NetworkError> {

@@ -16,6 +16,7 @@ use super::Node;
 use super::connections::{Connections, CountedStream};
 use super::container;
 use super::host::{Isolation, chain};
+use super::listeners::Family;
 use super::logs::Log;
 use super::network::{Namespace, PodNetwork, Subnet};
 use super::process::Process;
@@ -531,8 +532,16 @@ impl Pod {
                 io::ErrorKind::NotConnected,
                 "the pod has no network yet",
             )),
-            None => tokio::net::TcpStream::connect((super::HOST_IP, port)).await,
+            None => super::listeners::connect(port, self.families()).await,
         }
+    }
+
+    /// The processes of its running containers.
+    fn families(&self) -> Vec<Family> {
+        let instances = lock(&self.instances);
+        let processes = instances.values().filter_map(|it| it.process.as_ref());
+        // One that has just ended listens on nothing.
+        processes.filter_map(|it| it.family().ok()).collect()
     }
 
     /// Write the status whenever it changed.

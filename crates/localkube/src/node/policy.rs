@@ -167,7 +167,9 @@ impl Policies {
             ));
         }
         line(&format!(
-            "ip daddr {POD_RANGE} ip daddr != {} meta l4proto tcp redirect to :{gateway}",
+            "ip daddr {POD_RANGE} ip daddr & {} == {} ip daddr != {} meta l4proto tcp redirect to :{gateway}",
+            Subnet::HOST_BITS,
+            Subnet::POD_BITS,
             subnet.cidr()
         ));
         line("}\nchain out { type filter hook output priority 0; policy drop;");
@@ -177,6 +179,10 @@ impl Policies {
         // The machine itself, whatever a policy says: its services are not for pods.
         line(&format!(
             "ip daddr {{ 127.0.0.0/8, {SERVICE_RANGE}, 0.0.0.0/8 }} reject"
+        ));
+        line(&format!(
+            "ip daddr {POD_RANGE} ip daddr != {} reject",
+            subnet.cidr()
         ));
         for address in host.iter().filter(|address| address.is_ipv4()) {
             line(&format!("ip daddr {address} reject"));

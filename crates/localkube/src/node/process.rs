@@ -2,20 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Seek, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::fs::MemfdFlags;
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
 
 use super::cgroup::Group;
 use super::host::{Host, Isolation};
+use super::listeners::Family;
 use super::network::{PodNetwork, read_child_pid};
 use super::toolchains::system_mounts;
 
@@ -38,7 +40,7 @@ pub(crate) const JOIN: &str =
 
 /// The first thing inside of a sandbox: says on file 3 that it stands, closes it, and becomes the
 /// container's program.
-const STANDS: &str = r#"echo >&3; exec 3>&-; exec "$@""#;
+pub(crate) const STANDS: &str = r#"echo >&3; exec 3>&-; exec "$@""#;
 
 /// Files of the host's `/etc` that programs look for and that hold nothing secret.
 const ETC: &[&str] = &[
@@ -169,6 +171,31 @@ impl Process {
         let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
     }
 
+    /// Wait until nothing of the sandbox runs any more: its program may leave others behind, which
+    /// still write to the pod's files when whoever started the sandbox has heard of its end.
+    async fn rest_ended(&self) -> io::Result<()> {
+        if self.enter.is_none() {
+            return Ok(());
+        }
+        // It may have ended with its program.
+        let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
+        // The first process of a namespace ends after all others. Its file is ready like a pipe.
+        let ends = pipe::Receiver::from_owned_fd_unchecked(self.pidfd.try_clone()?)?;
+        ends.readable().await?;
+        // Its parent may have gone before it; where it is ours now, nobody else waits for it.
+        let whom = WaitId::PidFd(self.pidfd.as_fd());
+        let _ = rustix::process::waitid(whom, WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        Ok(())
+    }
+
+    /// The processes of the container.
+    pub fn family(&self) -> io::Result<Family> {
+        match self.enter {
+            Some(_) => Family::of_namespace(self.leader),
+            None => Ok(Family::Below(self.leader)),
+        }
+    }
+
     /// Whether the kernel ended it for lack of memory.
     pub fn ran_out_of_memory(&self, exit_code: i32) -> bool {
         let killed_by_us = *self
@@ -207,8 +234,9 @@ pub(crate) async fn start(
     let arguments_fd = pass(&mut fds, in_memory("arguments", &bytes)?)?;
 
     let mut command = joining(&launch.group);
-    if let Some(network) = network {
-        command.arg(&host.tools.nsenter).args(network.enter());
+    let entrance = network.map(PodNetwork::enter).transpose()?;
+    if let Some(entrance) = &entrance {
+        command.arg(&host.tools.nsenter).args(&entrance.arguments);
     }
     command
         .arg(&host.tools.bwrap)
@@ -231,8 +259,8 @@ pub(crate) async fn start(
 }
 
 /// The first byte from a pipe; none where it was closed without one.
-async fn first_byte(pipe: io::PipeReader) -> io::Result<Option<u8>> {
-    let mut pipe = tokio::net::unix::pipe::Receiver::from_owned_fd(pipe.into())?;
+pub(crate) async fn first_byte(pipe: io::PipeReader) -> io::Result<Option<u8>> {
+    let mut pipe = pipe::Receiver::from_owned_fd(pipe.into())?;
     let mut byte = [0];
     Ok((pipe.read(&mut byte).await? == 1).then_some(byte[0]))
 }
@@ -309,6 +337,7 @@ fn started(
         killed_by_us: Mutex::new(false),
     });
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let waiting = process.clone();
     tokio::spawn(async move {
         let code = match child.wait().await {
             Ok(status) => exit_code(status),
@@ -317,6 +346,9 @@ fn started(
                 137
             }
         };
+        if let Err(error) = waiting.rest_ended().await {
+            tracing::error!(%error, "what a container left running cannot be waited for");
+        }
         tell.send_replace(Some(code));
     });
     Ok(Started {

@@ -28,9 +28,9 @@ pub struct Whole {
 impl Whole {
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let kube = LocalKube::start(LocalKubeConfig::new(folder.path()))
-            .await
-            .unwrap();
+        let mut config = LocalKubeConfig::new(folder.path());
+        config.allow_weak_isolation = true;
+        let kube = LocalKube::start(config).await.unwrap();
         Self { folder, kube }
     }
 

@@ -66,6 +66,7 @@ impl Scene {
         local
             .host_path_roots
             .push(folder.path().join("repositories"));
+        local.allow_weak_isolation = true;
         let kube = LocalKube::start(local).await.unwrap();
         let kubeconfig = serde_json::from_value(kube.kubeconfig()).unwrap();
         let options = kube::config::KubeConfigOptions::default();

@@ -89,9 +89,9 @@ impl World {
         github: Option<FakeGitHub>,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let kube = LocalKube::start(LocalKubeConfig::new(folder.path()))
-            .await
-            .unwrap();
+        let mut local = LocalKubeConfig::new(folder.path());
+        local.allow_weak_isolation = true;
+        let kube = LocalKube::start(local).await.unwrap();
         let kubeconfig = serde_json::from_value(kube.kubeconfig()).unwrap();
         let options = kube::config::KubeConfigOptions::default();
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;

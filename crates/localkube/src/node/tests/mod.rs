@@ -6,12 +6,14 @@ mod isolation;
 mod lifecycle;
 mod logs_and_exec;
 mod restarts;
+mod shared_network;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::host::Isolation;
 use super::*;
 use crate::node_api::{LogOptions, PodRef};
 use crate::objects::DeleteOptions;
@@ -29,8 +31,29 @@ impl Cluster {
         Self::start_in(tempfile::tempdir().unwrap()).await
     }
 
-    async fn start_in(folder: tempfile::TempDir) -> Self {
+    /// With pods kept apart no further than this, whatever the machine allows.
+    async fn start_with(most: Isolation) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let config = LocalKubeConfig::new(folder.path());
+        let objects = Objects::open(None).unwrap();
+        let tasks = Tasks::new();
+        objects.start(&tasks);
+        let pods = folder.path().join("node/pods");
+        std::fs::create_dir_all(&pods).unwrap();
+        let mut host = Host::probe(&instance(&config), &pods).await.unwrap();
+        host.isolation = host.isolation.max(most);
+        let node = Node::start(host, &objects, &config, &tasks);
+        Self {
+            folder,
+            objects,
+            tasks,
+            node,
+        }
+    }
+
+    async fn start_in(folder: tempfile::TempDir) -> Self {
+        let mut config = LocalKubeConfig::new(folder.path());
+        config.allow_weak_isolation = true;
         let objects = Objects::open(Some(&folder.path().join("objects"))).unwrap();
         let tasks = Tasks::new();
         objects.start(&tasks);
