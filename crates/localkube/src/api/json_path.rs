@@ -106,7 +106,9 @@ fn bracket<'a>(value: &'a Value, inside: &str) -> Vec<&'a Value> {
                 .first()
                 .is_some_and(|found| match unquote(wanted) {
                     Some(text) => found.as_str() == Some(text),
-                    None => found.to_string() == wanted,
+                    None => {
+                        serde_json::from_str(wanted).is_ok_and(|wanted: Value| **found == wanted)
+                    }
                 })
         })
         .collect()

@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader, BufWriter, Error, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -40,9 +41,49 @@ pub(super) struct Log {
     length: u64,
     /// Length of the log at which a snapshot is due.
     due: u64,
-    work: mpsc::Sender<Work>,
-    /// Held for as long as the log is open.
+    worker: Worker,
+    /// Held for as long as the log is open: fields go in this order, so until the worker is done.
     _lock: File,
+}
+
+/// The log's own thread. Dropping it waits until all that it was given is done: whoever opens the
+/// log next must not see files go.
+#[derive(Debug)]
+struct Worker {
+    work: Option<mpsc::Sender<Work>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    fn start() -> std::io::Result<Self> {
+        let (work, todo) = mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("objects-log".to_owned())
+            .spawn(move || run(&todo))?;
+        Ok(Self {
+            work: Some(work),
+            thread: Some(thread),
+        })
+    }
+
+    fn give(&self, work: Work) -> std::io::Result<()> {
+        let sent = self.work.as_ref().map(|open| open.send(work));
+        match sent {
+            Some(Ok(())) => Ok(()),
+            _ => Err(Error::other("the log's thread has ended")),
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.work = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the log's thread panicked; the log itself is whole");
+        }
+    }
 }
 
 /// What the log's own thread does, so that no request waits for a disk.
@@ -118,17 +159,13 @@ impl Log {
         let number = logs.last().copied().unwrap_or(0).max(snapshot).max(1);
         let file = open(&directory.join(format!("{number}.log")))?;
         let length = file.metadata()?.len();
-        let (work, todo) = mpsc::channel();
-        std::thread::Builder::new()
-            .name("objects-log".to_owned())
-            .spawn(move || run(&todo))?;
         let log = Self {
             directory: directory.to_owned(),
             number,
             file,
             length,
             due: SHORTEST.max(length),
-            work,
+            worker: Worker::start()?,
             _lock: lock,
         };
         Ok(Found { log, records })
@@ -144,9 +181,7 @@ impl Log {
             return Err(error);
         }
         self.length += line.len() as u64;
-        self.work
-            .send(Work::Flush(self.file.try_clone()?))
-            .map_err(Error::other)
+        self.worker.give(Work::Flush(self.file.try_clone()?))
     }
 
     /// Whether the log has grown so long that a snapshot is due.
@@ -163,13 +198,11 @@ impl Log {
         self.due = SHORTEST.max(self.length / 2);
         self.length = 0;
         let directory = self.directory.clone();
-        self.work
-            .send(Work::Snapshot {
-                directory,
-                number,
-                records,
-            })
-            .map_err(Error::other)
+        self.worker.give(Work::Snapshot {
+            directory,
+            number,
+            records,
+        })
     }
 }
 

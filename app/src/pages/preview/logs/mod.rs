@@ -367,7 +367,7 @@ fn EmptyNote(
             State::Failed(error) => Some(format!("{}. {}", error.message, error.kind.advice())),
             State::Reading => Some("Reading…".to_owned()),
             State::Shown if none => Some("Nothing has been written yet.".to_owned()),
-            State::Waiting if none => Some(detail.with(|d| waiting_for(d)).to_owned()),
+            State::Waiting if none => Some(detail.with(waiting_for).to_owned()),
             State::Shown | State::Waiting => None,
         }
     });

@@ -170,10 +170,10 @@ fn annotate(node: &mut Node, schema: &Value) {
     if let Some(default) = schema.get("default") {
         node.default = Some(default.clone());
     }
-    if let Form::Object(object) = &mut node.form {
-        if let Some(map_type) = schema["x-kubernetes-map-type"].as_str() {
-            object.atomic = map_type == "atomic";
-        }
+    if let Form::Object(object) = &mut node.form
+        && let Some(map_type) = schema["x-kubernetes-map-type"].as_str()
+    {
+        object.atomic = map_type == "atomic";
     }
 }
 
