@@ -90,6 +90,7 @@ const RIGHTS = {
     "/namespaces create get",
     "/pods list",
     "/pods/log get",
+    "authentication.k8s.io/tokenreviews create",
     "catalyst.catalyst.dev/environments create delete get list patch watch",
     "catalyst.catalyst.dev/projects create get list patch watch",
   ],
@@ -126,9 +127,9 @@ async function rights(account, within) {
   const granted = new Map();
   for (const { apiGroups, resources, verbs } of status.resourceRules) {
     for (const group of apiGroups) {
-      // What everyone may ask who has signed in: about oneself.
-      if (group === "authorization.k8s.io" || group === "authentication.k8s.io") continue;
       for (const resource of resources) {
+        // What everyone may ask who has signed in: about oneself.
+        if (resource.startsWith("selfsubject")) continue;
         const name = `${group}/${resource}`;
         granted.set(name, new Set([...(granted.get(name) ?? []), ...verbs]));
       }

@@ -161,6 +161,12 @@ pub struct GitHubSettings {
     )]
     pub github_app_private_key: Option<Secret>,
 
+    /// Hand GITHUB_PAT to the clones of Projects whose githubInstallationId is `pat`, so that their
+    /// repositories may be private. It is good for all that its owner may do: whoever can make a
+    /// Project can have it used. An App needs no such trust.
+    #[arg(long, env = "ENABLE_GIT_TOKEN_PAT_MODE", default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    pub enable_git_token_pat_mode: bool,
+
     /// A personal access token, instead of an App. GITHUB_TOKEN is read too.
     #[arg(long, env = "GITHUB_PAT", hide_env_values = true)]
     pub github_pat: Option<Secret>,
@@ -196,7 +202,19 @@ pub struct PreviewRouting {
     #[arg(long, env = "CATALYST_INGRESS_CLASS", default_value = "nginx")]
     pub ingress_class: String,
 
-    /// The image that fetches the source; it needs git and sh.
+    /// Where the container that clones a private repository gets credentials, as pods reach it: the
+    /// listener of CATALYST_CREDENTIALS_LISTEN. Set by the chart, and by itself with the embedded
+    /// cluster [default: none, and only public repositories can be cloned].
+    #[arg(long, env = "CATALYST_CREDENTIALS_URL")]
+    pub credentials_url: Option<Url>,
+
+    /// A file of certificates (PEM) that clones trust instead of those of their image, for a GitHub
+    /// Enterprise Server with one of its own.
+    #[arg(long, env = "CATALYST_GIT_CERTIFICATES")]
+    pub git_certificates: Option<PathBuf>,
+
+    /// The image that fetches the source; it needs git and sh, and for private repositories curl or
+    /// wget.
     #[arg(long, env = "GIT_CLONE_IMAGE", default_value = "alpine/git:2.45.2")]
     pub git_clone_image: String,
 
@@ -334,6 +352,14 @@ pub enum SettingsError {
     /// The App's key or the token is none.
     #[error("the GitHub credentials cannot be used")]
     Credentials(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The certificates cannot be read.
+    #[error("CATALYST_GIT_CERTIFICATES: {} cannot be read", path.display())]
+    GitCertificates {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// What previews may reach is malformed.
     #[error("CATALYST_PREVIEW_EGRESS: {0:?} is not CIDR:PORT[,PORT…], as in 10.1.2.0/24:5432")]
     Egress(String),

@@ -15,8 +15,8 @@ use catalyst_github::{
     credentials::InvalidCredentials,
     webhook::{WebhookSecret, WebhookSecrets},
 };
-use catalyst_localkube::{LocalKubeConfig, StartError};
-use catalyst_operator::{EgressRule, OperatorSettings};
+use catalyst_localkube::{HostService, LocalKubeConfig, StartError};
+use catalyst_operator::{CredentialsDoor, EgressRule, OperatorSettings};
 use catalyst_previews::{PreviewSettings, Previews, Redactor};
 use catalyst_store::{SessionPool, Store};
 use k8s_openapi::api::core::v1::Node;
@@ -202,6 +202,7 @@ pub fn preview_settings(
         dashboard_url: common.public_url().parse().ok(),
         allow_local_repositories: common.allow_local_repositories,
         git_hosts: git_hosts(&common.github_api_url),
+        git_token_pat_mode: github.enable_git_token_pat_mode,
         redactor: Redactor::new(known),
         notices,
         ..PreviewSettings::default()
@@ -262,7 +263,15 @@ pub fn operator_settings(
         .ingress_namespace
         .clone()
         .filter(|name| !name.is_empty());
+    let certificates = routing.git_certificates.as_ref().map(|path| {
+        fs::read_to_string(path).map_err(|source| SettingsError::GitCertificates {
+            path: path.clone(),
+            source,
+        })
+    });
     Ok(OperatorSettings {
+        credentials: routing.credentials_url.as_ref().map(CredentialsDoor::at),
+        git_certificates: certificates.transpose()?,
         preview_domain: routing.preview_domain.clone(),
         local_preview_routing: local || routing.local_preview_routing,
         ingress_port: routing.ingress_port,
@@ -330,6 +339,29 @@ pub fn embedded_cluster(common: &Common, routing: &PreviewRouting, data: &Path) 
         config.host_path_roots.push("/".into());
     }
     config
+}
+
+/// The name under which pods of the embedded cluster find the listener for credentials, as they
+/// would in a Kubernetes that Catalyst is installed in.
+const LOCAL_WEB: &str = "catalyst-web.catalyst-system.svc";
+
+/// Opens a listener of this machine to pods of the embedded cluster that may reach the web side's
+/// credentials, and tells the operator of it.
+pub fn open_credentials(
+    listener: std::net::SocketAddr,
+    cluster: &mut LocalKubeConfig,
+    operator: &mut OperatorSettings,
+) -> anyhow::Result<()> {
+    let url: Url = format!("http://{LOCAL_WEB}:{}", listener.port()).parse()?;
+    let door = CredentialsDoor::at(&url);
+    cluster.host_services.push(HostService {
+        names: vec![LOCAL_WEB.to_owned(), format!("{LOCAL_WEB}.cluster.local")],
+        namespace: "catalyst-system".to_owned(),
+        labels: CredentialsDoor::pods(),
+        listener,
+    });
+    operator.credentials.get_or_insert(door);
+    Ok(())
 }
 
 /// Names the setting where one would let the embedded cluster start.

@@ -6,6 +6,7 @@
 mod client;
 mod error;
 mod events;
+mod identity;
 pub mod lease;
 mod logs;
 mod namespaces;
@@ -14,6 +15,7 @@ mod source;
 mod watch;
 
 pub use error::ClusterError;
+pub use identity::ServiceAccountName;
 pub use logs::{LogLine, LogStream};
 pub use source::ClusterSource;
 

@@ -55,6 +55,17 @@ impl Cluster {
             Err(e) => Err(ClusterError::new("create", &on, e)),
         }
     }
+
+    /// A namespace as it is; `None` where there is none.
+    ///
+    /// # Errors
+    /// What the API server answers.
+    pub async fn namespace(&self, name: &str) -> Result<Option<Namespace>, ClusterError> {
+        let api: Api<Namespace> = Api::all(self.client());
+        api.get_opt(name)
+            .await
+            .map_err(|e| ClusterError::new("read", &format!("Namespace {name}"), e))
+    }
 }
 
 fn check(found: &Namespace, name: &str, labels: &[(&str, &str)]) -> Result<(), ClusterError> {

@@ -6,6 +6,7 @@
 pub mod conditions;
 pub mod config;
 pub mod environment;
+pub mod identity;
 pub mod labels;
 pub mod project;
 

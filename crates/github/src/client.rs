@@ -3,6 +3,7 @@
 mod comments;
 mod pulls;
 mod statuses;
+mod tokens;
 
 use std::{
     collections::HashMap,
@@ -12,6 +13,7 @@ use std::{
 
 use catalyst_model::ids::RepositoryName;
 use octocrab::{Octocrab, models::AppId, service::middleware::retry::RetryConfig};
+use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 use url::Url;
@@ -70,7 +72,7 @@ struct Inner {
 }
 
 enum Authority {
-    Token(Arc<Connection>),
+    Token(Arc<Connection>, SecretString),
     App {
         app: Connection,
         /// The installation of each repository, by [`RepositoryName::key`].
@@ -106,8 +108,9 @@ impl GitHub {
             .add_retry_config(RetryConfig::None);
         let authority = match credentials {
             Credentials::Token(token) => {
-                let octocrab = builder.personal_token(token).build().map_err(failed)?;
-                Authority::Token(Arc::new(Connection::new(octocrab)))
+                let octocrab = builder.personal_token(token.clone());
+                let octocrab = octocrab.build().map_err(failed)?;
+                Authority::Token(Arc::new(Connection::new(octocrab)), token)
             }
             Credentials::App { id, key } => Authority::App {
                 app: Connection::new(builder.app(AppId(id), key).build().map_err(failed)?),
@@ -132,7 +135,7 @@ impl GitHub {
         let login = self.inner.login.get_or_try_init(|| async {
             let attempted = "ask GitHub who we are".to_owned();
             match &self.inner.authority {
-                Authority::Token(connection) => {
+                Authority::Token(connection, _) => {
                     #[derive(Deserialize)]
                     struct User {
                         login: String,
@@ -176,7 +179,7 @@ impl GitHub {
 
     async fn reach(&self, repository: &RepositoryName) -> Result<Reach, Error> {
         let (app, installations, connections) = match &self.inner.authority {
-            Authority::Token(connection) => {
+            Authority::Token(connection, _) => {
                 return Ok(Reach {
                     connection: connection.clone(),
                     installation: None,
@@ -189,14 +192,7 @@ impl GitHub {
                 connections,
             } => (app, installations, connections),
         };
-        let cell = locked(installations)
-            .entry(repository.key())
-            .or_default()
-            .clone();
-        let remembered = cell.initialized();
-        let id = *cell
-            .get_or_try_init(|| self.find_installation(app, repository))
-            .await?;
+        let (id, remembered) = self.installed(app, installations, repository).await?;
         let mut connections = locked(connections);
         let connection = match connections.get(&id) {
             Some(connection) => connection.clone(),
@@ -216,6 +212,22 @@ impl GitHub {
             installation: Some(id),
             remembered,
         })
+    }
+
+    /// The installation that reaches a repository, and whether that was known from before.
+    async fn installed(
+        &self,
+        app: &Connection,
+        installations: &Mutex<HashMap<String, Arc<OnceCell<u64>>>>,
+        repository: &RepositoryName,
+    ) -> Result<(u64, bool), Error> {
+        let cell = locked(installations)
+            .entry(repository.key())
+            .or_default()
+            .clone();
+        let remembered = cell.initialized();
+        let id = cell.get_or_try_init(|| self.find_installation(app, repository));
+        Ok((*id.await?, remembered))
     }
 
     async fn find_installation(

@@ -72,6 +72,8 @@ pub(crate) struct Call {
     /// Whether doing it twice does no more than doing it once. If not, a call whose answer was
     /// lost is not repeated here: whoever made it has to look first.
     pub(crate) repeatable: bool,
+    /// Whether it makes content, which GitHub wants at a slower pace.
+    pub(crate) content: bool,
 }
 
 impl Call {
@@ -82,14 +84,24 @@ impl Call {
             path,
             body: None,
             repeatable: true,
+            content: false,
         }
     }
 
     pub(crate) fn write(method: Method, path: String, body: Value, attempted: String) -> Self {
         Self {
             body: Some(body),
+            content: true,
             method,
             ..Self::get(path, attempted)
+        }
+    }
+
+    /// A call that makes something, but nothing that people read.
+    pub(crate) fn without_content(self) -> Self {
+        Self {
+            content: false,
+            ..self
         }
     }
 
@@ -188,7 +200,7 @@ impl Transport {
     async fn wait_for_turn(&self, connection: &Connection, call: &Call) -> Result<(), Error> {
         let longest = self.settings.longest_wait;
         let started = Instant::now();
-        if call.method != Method::GET {
+        if call.content {
             let reserved = self
                 .writes
                 .lock()

@@ -1,5 +1,6 @@
 //! What the embedded cluster is started with, and why it may not start.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -20,6 +21,23 @@ pub struct LocalKubeConfig {
     /// Whether to start where this machine does not allow pods to be kept apart fully: they then
     /// share its network, or see its files and processes, as far as the node's conditions say.
     pub allow_weak_isolation: bool,
+    /// The only listeners of this machine that pods may reach, eight at most.
+    pub host_services: Vec<HostService>,
+}
+
+/// A listener of this machine that pods reach by name, as they would a Service of another
+/// namespace: where a NetworkPolicy isolates them, it has to let them out to that namespace and
+/// those labels, on the listener's own port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostService {
+    /// The names by which pods find it, such as `catalyst-web.catalyst-system.svc`.
+    pub names: Vec<String>,
+    /// The namespace that policies know it in.
+    pub namespace: String,
+    /// The labels that policies know its pods by.
+    pub labels: BTreeMap<String, String>,
+    /// Where it listens on this machine. Pods use the same port.
+    pub listener: SocketAddr,
 }
 
 impl LocalKubeConfig {
@@ -32,6 +50,7 @@ impl LocalKubeConfig {
             domain: "localhost".to_owned(),
             host_path_roots: Vec::new(),
             allow_weak_isolation: false,
+            host_services: Vec::new(),
         }
     }
 }

@@ -24,6 +24,6 @@ pub mod node_api;
 pub mod objects;
 mod tasks;
 
-pub use config::{LocalKubeConfig, StartError};
+pub use config::{HostService, LocalKubeConfig, StartError};
 pub use local_kube::LocalKube;
 pub use tasks::Tasks;

@@ -50,7 +50,7 @@ impl LocalKube {
         let tasks = Tasks::new();
         objects.start(&tasks);
         let started = async {
-            let node = node::start(&objects, &config, &tasks).await?;
+            let node = node::start(&objects, &tokens, &config, &tasks).await?;
             controllers::start(&objects, &config, &tasks);
             let ingress = ingress::start(&objects, node.clone(), &config, &tasks).await?;
             let api = api::start(&objects, node, tokens, &identity, &config, &tasks).await?;

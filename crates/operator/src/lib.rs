@@ -25,7 +25,7 @@ pub mod settings;
 pub use error::Error;
 pub use images::{Images, InvalidImage};
 pub use project::check as check_project;
-pub use settings::{EgressRule, OperatorSettings};
+pub use settings::{CredentialsDoor, EgressRule, Inside, OperatorSettings};
 
 use tokio_util::sync::CancellationToken;
 

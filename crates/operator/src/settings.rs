@@ -1,6 +1,9 @@
 //! What an operator of Catalyst can set.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use url::{Host, Url};
 
 use crate::images::Images;
 
@@ -25,12 +28,75 @@ pub struct OperatorSettings {
     /// `CATALYST_ALLOW_LOCAL_REPOSITORIES`: whether `file://` clone URLs are accepted. Only for
     /// the embedded cluster: namespaces of such previews admit host paths.
     pub allow_local_repositories: bool,
+    /// `CATALYST_CREDENTIALS_URL`: where the container that clones asks for credentials. Without
+    /// it, only public repositories can be cloned.
+    pub credentials: Option<CredentialsDoor>,
+    /// `CATALYST_GIT_CERTIFICATES`: certificates (PEM) that clones trust instead of their image's.
+    pub git_certificates: Option<String>,
     /// `PREVIEW_EGRESS`: where previews may connect to besides their own namespace and DNS.
     pub egress: Vec<EgressRule>,
     /// `PREVIEW_DEADLINE`: how long an attempt may take until it counts as failed.
     pub deadline: Duration,
     /// `PREVIEW_USER_NAMESPACES`: run pods with `hostUsers: false`, where the nodes can.
     pub user_namespaces: bool,
+}
+
+/// The door of the web side that hands out credentials for Git, and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialsDoor {
+    /// Its address, without a trailing slash.
+    pub url: String,
+    /// The pods behind it, where it is inside of the cluster: the network policy lets pods that
+    /// clone out to these, on this one port.
+    pub inside: Option<Inside>,
+}
+
+/// Pods of a namespace, and a port of theirs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inside {
+    /// The namespace.
+    pub namespace: String,
+    /// The pods' labels.
+    pub labels: BTreeMap<String, String>,
+    /// The port.
+    pub port: u16,
+}
+
+impl CredentialsDoor {
+    /// The door at an address. One of the form `http://NAME.NAMESPACE.svc:PORT` is inside of the
+    /// cluster, with the web side's pods behind it listening on the Service's own port number;
+    /// any other is reached by the way out that previews have.
+    #[must_use]
+    pub fn at(url: &Url) -> Self {
+        let host = match url.host() {
+            Some(Host::Domain(name)) => name.trim_end_matches('.').to_ascii_lowercase(),
+            _ => String::new(),
+        };
+        let mut parts = host.split('.');
+        let inside = match (parts.next(), parts.next(), parts.next()) {
+            (Some(_), Some(namespace), Some("svc")) => Some(Inside {
+                namespace: namespace.to_owned(),
+                labels: Self::pods(),
+                port: url.port_or_known_default().unwrap_or(80),
+            }),
+            _ => None,
+        };
+        Self {
+            url: url.as_str().trim_end_matches('/').to_owned(),
+            inside,
+        }
+    }
+
+    /// The labels of the web side's pods.
+    #[must_use]
+    pub fn pods() -> BTreeMap<String, String> {
+        [
+            ("app.kubernetes.io/name", "catalyst"),
+            ("app.kubernetes.io/component", "web"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+    }
 }
 
 /// A range of addresses and ports that previews may connect to.
@@ -96,9 +162,36 @@ impl Default for OperatorSettings {
             git_image: "alpine/git:2.45.2".to_owned(),
             images: Images::default(),
             allow_local_repositories: false,
+            credentials: None,
+            git_certificates: None,
             egress: EgressRule::public_https(),
             deadline: Duration::from_secs(600),
             user_namespaces: false,
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_door_inside_of_the_cluster_is_told_by_its_name() {
+        let at = |url: &str| CredentialsDoor::at(&url.parse().unwrap());
+        for url in [
+            "http://catalyst-web.catalyst-system.svc:3001/",
+            "http://catalyst-web.catalyst-system.svc.cluster.local:3001",
+        ] {
+            let inside = at(url).inside.unwrap();
+            assert_eq!(
+                (inside.namespace.as_str(), inside.port),
+                ("catalyst-system", 3001)
+            );
+        }
+        let outside = at("https://catalyst.example.com/");
+        assert_eq!(outside.inside, None);
+        assert_eq!(outside.url, "https://catalyst.example.com");
+        assert_eq!(at("http://10.0.0.1:3001").inside, None);
     }
 }

@@ -9,6 +9,7 @@ use catalyst_model::views::ProjectView;
 
 pub(crate) use check::check_clone_url;
 pub use create::NewProject;
+pub(crate) use sync::repository_of;
 
 use crate::Previews;
 use crate::actor::{Actor, scope};

@@ -36,6 +36,9 @@ pub struct PreviewSettings {
     pub orphan_age: Duration,
     /// How often store, cluster and GitHub are compared.
     pub sweep_every: Duration,
+    /// Whether the personal access token that Catalyst acts with may be handed to previews of
+    /// Projects that ask for it. It is good for all that its owner may do, not for one repository.
+    pub git_token_pat_mode: bool,
     /// The secrets that no text may show.
     pub redactor: Redactor,
     /// Sentences for the operators' page on what does not work as it should on this machine.
@@ -58,6 +61,7 @@ impl Default for PreviewSettings {
             comment_pause: Duration::from_secs(2),
             orphan_age: Duration::from_secs(30),
             sweep_every: Duration::from_secs(300),
+            git_token_pat_mode: false,
             redactor: Redactor::default(),
             notices: Vec::new(),
         }

@@ -82,6 +82,12 @@ impl FakeGitHub {
         self.state().tokens.clear();
     }
 
+    /// Every token that was made for an installation: the token, the installation's id, and the
+    /// request's body, which says what the token is good for.
+    pub fn minted(&self) -> Vec<Posted> {
+        self.state().minted.clone()
+    }
+
     /// Adds a pull request, or changes the one with its number.
     pub fn put_pull_request(&self, pull_request: &FakePullRequest) {
         self.put_repository(&pull_request.repository);

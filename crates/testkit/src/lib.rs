@@ -6,6 +6,7 @@
     reason = "what a test stands on fails by failing the test"
 )]
 
+pub mod git_server;
 pub mod github;
 pub mod postgres;
 pub mod store;

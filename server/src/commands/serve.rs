@@ -1,6 +1,6 @@
 //! `catalyst serve`: the dashboard and the webhook, and whatever else runs in this process.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
 use catalyst_cluster::{Cluster, ClusterSource};
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     http::{
-        self, AppState,
+        self, AppState, credentials,
         guard::Origins,
         inside::{self, Part},
     },
@@ -27,6 +27,12 @@ pub struct Serve {
     github: GitHubSettings,
     #[command(flatten)]
     routing: PreviewRouting,
+
+    /// Address of a second listener, which answers requests for Git credentials and nothing else:
+    /// pods of previews may reach it, and not the dashboard [default: with the embedded cluster a
+    /// free port of this machine, else none].
+    #[arg(long, env = "CATALYST_CREDENTIALS_LISTEN")]
+    credentials_listen: Option<SocketAddr>,
 
     /// Run the operator in this process too. With Kubernetes it then takes part in the election
     /// of a leader, next to any `catalyst operator` [default: with the embedded cluster only].
@@ -45,12 +51,22 @@ impl Serve {
         let data = wiring::data_folder(&common)?;
         let secrets = wiring::webhook_secrets(&self.github, local.then_some(data.as_path()))?;
         let github = wiring::github(&common, &self.github)?;
-        let operator_settings = wiring::operator_settings(&common, &self.routing, local)?;
+        let mut operator_settings = wiring::operator_settings(&common, &self.routing, local)?;
         let store = wiring::open_store(&common).await?;
         let listener = tokio::net::TcpListener::bind(common.listen)
             .await
             .with_context(|| format!("cannot listen on {} (CATALYST_LISTEN)", common.listen))?;
         let port = listener.local_addr()?.port();
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let credentials = match self.credentials_listen.or(local.then_some(free)) {
+            Some(address) => {
+                let listening = tokio::net::TcpListener::bind(address).await;
+                Some(listening.with_context(|| {
+                    format!("cannot listen on {address} (CATALYST_CREDENTIALS_LISTEN)")
+                })?)
+            }
+            None => None,
+        };
 
         // Two stages: the door closes first, what stands behind it afterwards.
         let closing = CancellationToken::new();
@@ -58,7 +74,11 @@ impl Serve {
         wiring::stop_on_signals(closing.clone());
 
         let embedded = if local {
-            let config = wiring::embedded_cluster(&common, &self.routing, &data);
+            let mut config = wiring::embedded_cluster(&common, &self.routing, &data);
+            if let Some(listener) = &credentials {
+                let address = listener.local_addr()?;
+                wiring::open_credentials(address, &mut config, &mut operator_settings)?;
+            }
             Some(
                 LocalKube::start(config)
                     .await
@@ -104,6 +124,8 @@ impl Serve {
                 background.spawn(running);
             }
         }
+        let credentials =
+            credentials.map(|listener| credentials::serve(listener, previews.clone()));
         let inside = match common.metrics_listen {
             Some(address) => {
                 let part = Part::Web(previews.clone(), store.clone());
@@ -165,6 +187,7 @@ impl Serve {
         if let Some(embedded) = embedded {
             embedded.shutdown().await;
         }
+        drop(credentials);
         // Probes are answered to the very end.
         drop(inside);
         served

@@ -61,10 +61,13 @@ impl Origins {
 }
 
 /// Refuses requests whose Host is not ours, except those that carry their own proof or are asked
-/// by probes: the webhook (signed) and the health checks.
+/// by probes: the webhook (signed), credentials (with a service account's token), and the health
+/// checks.
 pub async fn check_host(State(origins): State<Origins>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let exempt = path == super::WEBHOOK_PATH || path.starts_with("/api/health/");
+    let exempt = path == super::WEBHOOK_PATH
+        || path.starts_with(super::credentials::PREFIX)
+        || path.starts_with("/api/health/");
     let host = request
         .headers()
         .get(header::HOST)

@@ -1,5 +1,6 @@
 //! The HTTP server: which path leads where, and what every request passes on its way.
 
+pub mod credentials;
 pub mod errors;
 pub mod guard;
 mod health;
@@ -114,7 +115,8 @@ pub fn router(state: AppState, sessions: session::Sessions, secure: bool) -> Rou
     let machines = Router::new()
         .route(WEBHOOK_PATH, post(webhook::receive))
         .route("/api/health/liveness", get(health::liveness))
-        .route("/api/health/readiness", get(health::readiness));
+        .route("/api/health/readiness", get(health::readiness))
+        .route(credentials::PATH, get(credentials::git_token));
     machines
         .merge(browser)
         .layer(RequestBodyTimeoutLayer::new(Duration::from_secs(30)))

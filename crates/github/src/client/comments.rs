@@ -96,6 +96,7 @@ impl GitHub {
         for duplicate in ours {
             let call = Call {
                 method: Method::DELETE,
+                content: true,
                 ..Call::get(
                     format!("/repos/{repository}/issues/comments/{}", duplicate.id),
                     format!("delete a duplicate preview comment on {repository}#{number}"),

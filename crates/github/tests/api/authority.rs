@@ -1,5 +1,6 @@
 use catalyst_github::{Cause, Retry};
 use futures::future::join_all;
+use secrecy::ExposeSecret;
 
 use super::*;
 
@@ -83,4 +84,40 @@ async fn a_key_that_is_not_the_apps_is_refused_by_github_and_told() {
 async fn a_key_may_be_written_on_one_line() {
     let one_line = github::private_key().replace('\n', "\\n");
     assert!(Credentials::app(1, &one_line.into()).is_ok());
+}
+
+#[tokio::test]
+async fn a_token_for_a_clone_reads_one_repository_and_nothing_else() {
+    let world = World::new().await;
+    let github = world.as_app();
+    let token = github.clone_token(&shop(), INSTALLATION).await.unwrap();
+    let minted = world.fake.minted();
+    assert_eq!(minted.len(), 1);
+    assert_eq!(minted[0].target, token.expose_secret());
+    assert_eq!(
+        minted[0].body,
+        serde_json::json!({ "repositories": ["shop"], "permissions": { "contents": "read" } })
+    );
+}
+
+#[tokio::test]
+async fn no_token_is_made_for_an_installation_that_does_not_reach_the_repository() {
+    let world = World::new().await;
+    // Another owner's repository of the same name.
+    world
+        .fake
+        .install_app(&FakeRepository::new(2, "rivals/shop"), INSTALLATION + 1);
+    let github = world.as_app();
+    let error = github
+        .clone_token(&shop(), INSTALLATION + 1)
+        .await
+        .unwrap_err();
+    assert!(matches!(error.cause(), Cause::NotInstalled(_)), "{error:?}");
+    assert!(world.fake.minted().is_empty());
+    // Acting with a token, there is none to make.
+    let error = world.as_user().clone_token(&shop(), INSTALLATION).await;
+    assert!(matches!(
+        error.unwrap_err().cause(),
+        Cause::Forbidden { .. }
+    ));
 }

@@ -20,7 +20,7 @@ use crate::config::StartError;
 use crate::objects::{ApiError, Objects, resource};
 
 /// Who issues the tokens of service accounts, and for whom they are where a request names nobody.
-pub(super) const ISSUER: &str = "https://kubernetes.default.svc";
+pub(crate) const ISSUER: &str = "https://kubernetes.default.svc";
 
 /// Someone who is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub(crate) struct Tokens {
 
 /// What a service account's token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Claims {
+pub(crate) struct Claims {
     pub namespace: String,
     pub account: String,
     pub uid: String,
@@ -174,7 +174,7 @@ impl Tokens {
     }
 
     /// A token that says this: a JSON Web Token, signed with this cluster's key (HS256).
-    pub(super) fn issue(&self, claims: &Claims) -> String {
+    pub(crate) fn issue(&self, claims: &Claims) -> String {
         let mut kubernetes = json!({
             "namespace": claims.namespace,
             "serviceaccount": { "name": claims.account, "uid": claims.uid },

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::Node;
+use super::host_services;
 use super::network::PodNetwork;
 use super::pod::Pod;
 use super::policy::{Place, Policies};
@@ -56,10 +57,15 @@ impl Node {
 
     fn rules(&self, pod: &Pod, subnet: super::network::Subnet, gateway: u16) -> String {
         let object = pod.object();
+        let mut services = self.answered_services(&pod.reference.namespace);
+        services.extend(
+            self.host_services()
+                .map(|(address, service)| (address, service.listener.port())),
+        );
         let place = Place {
             subnet,
             gateway,
-            services: self.answered_services(&pod.reference.namespace),
+            services,
             host: own_addresses(),
         };
         Policies::of(&self.objects, &object).script(&object, &place)
@@ -128,6 +134,9 @@ impl Node {
                     "{address}\t{name} {name}.{namespace} {name}.{namespace}.svc {name}.{namespace}.svc.cluster.local"
                 );
             }
+        }
+        for (address, service) in self.host_services() {
+            let _ = writeln!(text, "{address}\t{}", service.names.join(" "));
         }
         // Written in place: the file itself is what is mounted.
         if let Err(error) = std::fs::write(pod.folder.join("etc/hosts"), text) {
@@ -232,6 +241,23 @@ async fn pass_on(from: &Arc<Pod>, mut inner: TcpStream) {
         return;
     };
     let node = &from.node;
+    if let Some((address, service)) = node
+        .host_services()
+        .find(|(address, service)| meant == SocketAddrV4::new(*address, service.listener.port()))
+    {
+        let source = from.object_with_ip();
+        let peer = host_services::as_peer(address, service);
+        let policies = Policies::of(&node.objects, &source);
+        if policies.lets_out(&source, &peer, meant.port())
+            && let Ok(mut outer) = TcpStream::connect(service.listener).await
+        {
+            // An error here is the end of one side's connection.
+            let _ = tokio::io::copy_bidirectional(&mut inner, &mut outer).await;
+            return;
+        }
+        let _ = inner.set_zero_linger();
+        return;
+    }
     let mut others = node.behind(from, meant);
     if !others.is_empty() {
         let first = rand::random_range(0..others.len());

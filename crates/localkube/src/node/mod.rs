@@ -15,6 +15,8 @@ mod exec;
 mod gateway;
 mod holder;
 mod host;
+mod host_services;
+mod identity;
 mod images;
 mod interface;
 mod listeners;
@@ -47,6 +49,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::Digest;
 
+use crate::api::Tokens;
 use crate::config::{LocalKubeConfig, StartError};
 use crate::node_api::NodeApi;
 use crate::objects::{ApiError, Objects, Selector, WatchEvent, WatchFrom, resource};
@@ -68,6 +71,7 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 pub(crate) struct Node {
     host: Host,
     objects: Objects,
+    tokens: Tokens,
     config: LocalKubeConfig,
     tasks: Tasks,
     pods: Mutex<HashMap<String, Arc<Pod>>>,
@@ -77,16 +81,18 @@ pub(crate) struct Node {
 
 /// Find out what this machine allows, clean up after an earlier process, and run the pods that
 /// the objects say. The node ends its pods' processes when the tasks are told to stop.
-pub async fn start(
+pub(crate) async fn start(
     objects: &Objects,
+    tokens: &Tokens,
     config: &LocalKubeConfig,
     tasks: &Tasks,
 ) -> Result<Arc<dyn NodeApi>, StartError> {
-    Ok(start_node(objects, config, tasks).await?)
+    Ok(start_node(objects, tokens, config, tasks).await?)
 }
 
 async fn start_node(
     objects: &Objects,
+    tokens: &Tokens,
     config: &LocalKubeConfig,
     tasks: &Tasks,
 ) -> Result<Arc<Node>, StartError> {
@@ -109,7 +115,7 @@ async fn start_node(
     }
     let pods = folder.join("pods");
     std::fs::create_dir_all(&pods).map_err(file("create the folder", &pods))?;
-    Ok(Node::start(host, objects, config, tasks))
+    Ok(Node::start(host, objects, tokens, config, tasks))
 }
 
 /// What tells this cluster's control groups from another's on the same machine.
@@ -133,13 +139,20 @@ pub(crate) fn admits_proxy(objects: &Objects, pod: &Value, port: u16) -> bool {
 }
 
 impl Node {
-    fn start(host: Host, objects: &Objects, config: &LocalKubeConfig, tasks: &Tasks) -> Arc<Self> {
+    fn start(
+        host: Host,
+        objects: &Objects,
+        tokens: &Tokens,
+        config: &LocalKubeConfig,
+        tasks: &Tasks,
+    ) -> Arc<Self> {
         for limitation in &host.limitations {
             tracing::warn!("{limitation}");
         }
         let node = Arc::new(Self {
             host,
             objects: objects.clone(),
+            tokens: tokens.clone(),
             config: config.clone(),
             tasks: tasks.clone(),
             pods: Mutex::default(),

@@ -276,6 +276,7 @@ impl Pod {
                 .map_err(|problem| ("FailedMount", chain(&problem)))?;
             // Set only here, by the one task that lives this pod's life.
             let _ = self.volumes.set(volumes);
+            self.renew_tokens();
         }
         Ok(())
     }
@@ -426,7 +427,8 @@ impl Pod {
         super::process::start(&self.node.host, network.as_ref(), launch).await
     }
 
-    fn make_volumes(&self) -> Result<BTreeMap<String, Volume>, VolumeProblem> {
+    /// Make the folders of its volumes, or bring what is in them up to date.
+    pub(super) fn make_volumes(&self) -> Result<BTreeMap<String, Volume>, VolumeProblem> {
         let object = self.object();
         let sources = self.node.sources(&self.reference.namespace);
         let claim = |name: &str| self.node.claim_folder(&self.reference.namespace, name);
@@ -435,6 +437,7 @@ impl Pod {
             &volumes::Makers {
                 sources: &sources,
                 claim: &claim,
+                token: &|source| self.token(source),
                 host_path_roots: &self.node.config.host_path_roots,
                 folder: &self.folder.join("volumes"),
             },

@@ -98,7 +98,7 @@ impl Policies {
         self.lets_through(Direction::Ingress, "from", pod, pod, from, port)
     }
 
-    /// Whether this pod may connect to another of the same namespace.
+    /// Whether this pod may connect to another.
     pub fn lets_out(&self, pod: &Value, to: &Value, port: u16) -> bool {
         self.lets_through(Direction::Egress, "to", pod, to, to, port)
     }
@@ -116,6 +116,7 @@ impl Policies {
             return true;
         };
         let namespace = text(&pod["metadata"], "namespace");
+        let theirs = text(&peer["metadata"], "namespace");
         let address: Option<Ipv4Addr> = text(&peer["status"], "podIP").parse().ok();
         rules.into_iter().any(|rule| {
             let to_peer = is_empty(&rule[peers])
@@ -123,7 +124,7 @@ impl Policies {
                     if let Some(block) = wanted.get("ipBlock") {
                         return address.is_some_and(|address| in_block(address, block));
                     }
-                    names_namespace(wanted, namespace)
+                    names_namespace(wanted, namespace, theirs)
                         && wanted
                             .get("podSelector")
                             .is_none_or(|selector| selects(selector, &peer["metadata"]["labels"]))
@@ -274,14 +275,11 @@ fn names_dns(peer: &Value) -> bool {
             .is_none_or(|selector| selects(selector, &labels))
 }
 
-/// Whether a peer means pods of this namespace.
-fn names_namespace(peer: &Value, namespace: &str) -> bool {
+/// Whether a peer of a policy of namespace `own` means pods of the namespace `theirs`.
+fn names_namespace(peer: &Value, own: &str, theirs: &str) -> bool {
     match peer.get("namespaceSelector") {
-        None => peer.get("podSelector").is_some(),
-        Some(selector) => selects(
-            selector,
-            &json!({ "kubernetes.io/metadata.name": namespace }),
-        ),
+        None => peer.get("podSelector").is_some() && own == theirs,
+        Some(selector) => selects(selector, &json!({ "kubernetes.io/metadata.name": theirs })),
     }
 }
 
@@ -376,6 +374,29 @@ mod tests {
         assert!(!some.admits(&pod("db"), &pod("other"), 3000));
         assert!(some.lets_out(&pod("db"), &pod("other"), 1));
         assert!(!some.admits_proxy(&pod("db"), 3000));
+    }
+
+    #[test]
+    fn another_namespace_is_reached_only_where_a_rule_names_it() {
+        let to_web = |namespace: &str| {
+            policies(json!({
+                "policyTypes": ["Egress"],
+                "egress": [
+                    { "to": [{ "podSelector": {} }] },
+                    { "to": [{
+                        "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": namespace } },
+                        "podSelector": { "matchLabels": { "app": "web" } },
+                    }], "ports": [{ "port": 3001 }] },
+                ],
+            }))
+        };
+        let mut web = pod("web");
+        web["metadata"]["namespace"] = json!("system");
+        assert!(to_web("system").lets_out(&pod("a"), &web, 3001));
+        assert!(!to_web("system").lets_out(&pod("a"), &web, 3000));
+        assert!(!to_web("other").lets_out(&pod("a"), &web, 3001));
+        web["metadata"]["labels"]["app"] = json!("else");
+        assert!(!to_web("system").lets_out(&pod("a"), &web, 3001));
     }
 
     #[test]

@@ -46,6 +46,10 @@ pub(crate) enum VolumeProblem {
     Unknown { volume: String },
     #[error("volume \"{volume}\" : {problem}")]
     Field { volume: String, problem: EnvProblem },
+    #[error(
+        "MountVolume.SetUp failed for volume \"{volume}\" : the pod's service account is not there, so it has no token"
+    )]
+    NoAccount { volume: String },
     #[error("MountVolume.SetUp failed for volume \"{volume}\"")]
     Io { volume: String, source: io::Error },
 }
@@ -62,6 +66,8 @@ pub(crate) struct Makers<'a> {
     pub sources: &'a dyn Sources,
     /// The folder of a bound claim.
     pub claim: &'a dyn Fn(&str) -> Option<PathBuf>,
+    /// A token of the pod's service account, for a `serviceAccountToken` source.
+    pub token: &'a dyn Fn(&Value) -> Option<String>,
     /// Folders that `hostPath` may name something below of.
     pub host_path_roots: &'a [PathBuf],
     /// The pod's own folder for volumes.
@@ -137,6 +143,11 @@ fn make(
                 files.add_data(source, "secret", text(source, "name"))?;
             } else if let Some(source) = source.get("downwardAPI") {
                 files.add_fields(source)?;
+            } else if let Some(source) = source.get("serviceAccountToken") {
+                let token = (makers.token)(source).ok_or_else(|| VolumeProblem::NoAccount {
+                    volume: name.to_owned(),
+                })?;
+                files.add(text(source, "path"), token.into_bytes(), None)?;
             } else {
                 return Err(unsupported(name, source));
             }
@@ -302,7 +313,10 @@ fn write_files(
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
         }
-        match std::fs::remove_file(&path) {
+        // Written aside and renamed, so that whoever reads a file that is written anew finds the
+        // old one or the new one.
+        let unfinished = path.with_extension("unfinished");
+        match std::fs::remove_file(&unfinished) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
@@ -311,9 +325,10 @@ fn write_files(
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(&path)?;
+            .open(&unfinished)?;
         file.write_all(content)?;
         file.set_permissions(PermissionsExt::from_mode(mode))?;
+        std::fs::rename(&unfinished, &path)?;
     }
     Ok(())
 }
@@ -417,6 +432,7 @@ mod tests {
             &Makers {
                 sources: &Fixed,
                 claim: &|_| None,
+                token: &|source| Some(format!("for {}", source["audience"])),
                 host_path_roots: &[folder.join("allowed")],
                 folder: &folder.join("volumes"),
             },
@@ -438,6 +454,20 @@ mod tests {
             0o755
         );
         assert!(volumes["s"].read_only);
+    }
+
+    #[test]
+    fn a_token_is_a_file_of_a_projected_volume() {
+        let folder = tempfile::tempdir().unwrap();
+        let volumes = prepared(
+            folder.path(),
+            json!([{ "name": "t", "projected": { "defaultMode": 0o400, "sources": [{ "serviceAccountToken": { "audience": "git", "path": "token" } }] } }]),
+        )
+        .unwrap();
+        let file = volumes["t"].path.join("token");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "for \"git\"");
+        assert!(volumes["t"].read_only);
+        assert_eq!(std::fs::read_dir(&volumes["t"].path).unwrap().count(), 1);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The Job that looks at a repository, and what it found.
 
+use catalyst_crd::identity::GIT_CLIENT;
 use catalyst_crd::labels;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{
@@ -8,7 +9,9 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::pod::pod_defaults;
-use super::source::{CODE, CODE_PATH, git_clone, script, scripts_mount, small_container, volumes};
+use super::source::{
+    CODE, CODE_PATH, account, git_clone, script, scripts_mount, small_container, volumes,
+};
 use super::{Reference, Source, Target, digest, variable};
 use crate::settings::OperatorSettings;
 
@@ -86,8 +89,12 @@ pub fn job(
     if let Reference::Commit(commit) = &source.reference {
         own.insert(labels::COMMIT.to_owned(), commit.to_string());
     }
+    let mut pod_labels = metadata.labels.clone().unwrap_or_default();
+    if source.installation.is_some() {
+        pod_labels.insert(GIT_CLIENT.to_owned(), "true".to_owned());
+    }
     let pod = ObjectMeta {
-        labels: metadata.labels.clone(),
+        labels: Some(pod_labels),
         annotations: metadata.annotations.clone(),
         ..ObjectMeta::default()
     };
@@ -104,6 +111,7 @@ pub fn job(
                     init_containers: Some(vec![git_clone(source, &mount, settings)]),
                     containers: vec![inspect],
                     volumes: Some(all),
+                    service_account_name: account(source),
                     ..pod_defaults(settings)
                 }),
             },

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use catalyst_crd::identity::GIT_CLIENT;
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
     NetworkPolicyPort, NetworkPolicySpec,
@@ -53,6 +54,34 @@ pub fn network_policy(target: &Target, settings: &OperatorSettings) -> NetworkPo
             egress: Some([inside, dns].into_iter().chain(outside).collect()),
         }),
     }
+}
+
+/// NetworkPolicy `git-credentials` for pods that clone a private repository: out to the door that
+/// hands out credentials, and to no other port of the web side. None where the door is outside of
+/// the cluster.
+#[must_use]
+pub fn git_credentials(target: &Target, settings: &OperatorSettings) -> Option<NetworkPolicy> {
+    let inside = settings.credentials.as_ref()?.inside.as_ref()?;
+    let web = NetworkPolicyPeer {
+        namespace_selector: Some(labelled(NAMESPACE_NAME, &inside.namespace)),
+        pod_selector: Some(LabelSelector {
+            match_labels: Some(inside.labels.clone()),
+            match_expressions: None,
+        }),
+        ip_block: None,
+    };
+    Some(NetworkPolicy {
+        metadata: target.meta("git-credentials"),
+        spec: Some(NetworkPolicySpec {
+            pod_selector: Some(labelled(GIT_CLIENT, "true")),
+            policy_types: Some(vec!["Egress".to_owned()]),
+            egress: Some(vec![NetworkPolicyEgressRule {
+                to: Some(vec![web]),
+                ports: Some(vec![port("TCP", inside.port)]),
+            }]),
+            ingress: None,
+        }),
+    })
 }
 
 fn egress(rule: &EgressRule) -> NetworkPolicyEgressRule {

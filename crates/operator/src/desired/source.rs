@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use catalyst_crd::identity::{GIT_ACCOUNT, GIT_AUDIENCE};
 use catalyst_crd::{Environment, Project};
 use catalyst_model::ids::CommitSha;
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMap, ConfigMapVolumeSource, Container, HostPathVolumeSource,
-    ResourceRequirements, SecurityContext, Volume, VolumeMount,
+    ProjectedVolumeSource, ResourceRequirements, SecurityContext, ServiceAccount,
+    ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
@@ -26,6 +28,14 @@ pub const CODE_PATH: &str = "/code";
 const SCRIPTS_VOLUME: &str = "git-scripts";
 const SCRIPTS_PATH: &str = "/scripts";
 const REPOSITORY_VOLUME: &str = "repository";
+const IDENTITY_VOLUME: &str = "git-identity";
+const IDENTITY_PATH: &str = "/var/run/secrets/catalyst.dev/git";
+/// The shortest that Kubernetes gives. A clone that takes longer finds a new one in its place.
+const IDENTITY_SECONDS: i64 = 600;
+/// The certificates, beside the scripts.
+const CERTIFICATES: &str = "ca.crt";
+/// The names of the volumes that are the operator's own.
+pub const OWN_VOLUMES: [&str; 3] = [SCRIPTS_VOLUME, REPOSITORY_VOLUME, IDENTITY_VOLUME];
 
 /// A commit to be checked out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +48,9 @@ pub struct Source {
     pub branch: String,
     /// The pull request that it belongs to.
     pub pull_request: Option<u64>,
+    /// Where the repository may be private: the GitHub App's installation that reaches it, or
+    /// `pat`.
+    pub installation: Option<String>,
 }
 
 /// What is known about the commit beforehand.
@@ -112,8 +125,11 @@ impl Source {
         .find(|branch| !matches!(*branch, "" | "HEAD"))
         .unwrap_or("main")
         .to_owned();
+        let installation = installation(project)?
+            .filter(|_| settings.credentials.is_some() && repository.local_path().is_none());
         Ok(Self {
             repository,
+            installation,
             reference,
             branch,
             pull_request: wanted
@@ -141,18 +157,62 @@ impl Source {
     }
 }
 
+/// The Project's `githubInstallationId`, which becomes part of a URL.
+fn installation(project: &Project) -> Result<Option<String>, Problem> {
+    let given = project.spec.github_installation_id.as_deref();
+    let Some(given) = given.map(str::trim).filter(|id| !id.is_empty()) else {
+        return Ok(None);
+    };
+    if given == "pat" || given.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(Some(given.to_owned()));
+    }
+    Err(Problem::new(
+        "InstallationInvalid",
+        format!(
+            "githubInstallationId {given:?} is neither a number nor \"pat\"; correct it in the Project"
+        ),
+    ))
+}
+
+/// ServiceAccount `catalyst-git-clone`: whoever asks for credentials does so in its name. Nothing
+/// is bound to it.
+#[must_use]
+pub fn git_account(target: &Target) -> ServiceAccount {
+    ServiceAccount {
+        metadata: target.meta(GIT_ACCOUNT),
+        automount_service_account_token: Some(false),
+        ..ServiceAccount::default()
+    }
+}
+
+/// The service account that pods with this source run as; none: the namespace's default.
+pub(super) fn account(source: &Source) -> Option<String> {
+    source
+        .installation
+        .is_some()
+        .then(|| GIT_ACCOUNT.to_owned())
+}
+
 /// ConfigMap `catalyst-git-scripts`.
 #[must_use]
-pub fn scripts(target: &Target) -> ConfigMap {
+pub fn scripts(target: &Target, settings: &OperatorSettings) -> ConfigMap {
     let data = [
         ("git-clone.sh", include_str!("../scripts/git-clone.sh")),
+        (
+            "git-credential-catalyst.sh",
+            include_str!("../scripts/git-credential-catalyst.sh"),
+        ),
         ("inspect.sh", include_str!("../scripts/inspect.sh")),
     ];
+    let certificates = settings.git_certificates.as_deref();
+    let data = data
+        .into_iter()
+        .chain(certificates.map(|text| (CERTIFICATES, text)));
     ConfigMap {
         metadata: target.meta(SCRIPTS),
         data: Some(
             data.map(|(name, text)| (name.to_owned(), text.to_owned()))
-                .into(),
+                .collect(),
         ),
         ..ConfigMap::default()
     }
@@ -170,25 +230,44 @@ pub fn git_clone(source: &Source, mount: &VolumeMount, settings: &OperatorSettin
             ..VolumeMount::default()
         });
     }
+    let mut credentials = Vec::new();
+    if let (Some(installation), Some(door)) = (&source.installation, &settings.credentials) {
+        mounts.push(VolumeMount {
+            name: IDENTITY_VOLUME.to_owned(),
+            mount_path: IDENTITY_PATH.to_owned(),
+            read_only: Some(true),
+            ..VolumeMount::default()
+        });
+        credentials = vec![
+            variable("INSTALLATION_ID", installation),
+            variable("CATALYST_WEB_URL", &door.url),
+            variable("CATALYST_TOKEN_FILE", format!("{IDENTITY_PATH}/token")),
+        ];
+    }
+    if settings.git_certificates.is_some() {
+        let file = format!("{SCRIPTS_PATH}/{CERTIFICATES}");
+        credentials.push(variable("GIT_SSL_CAINFO", file));
+    }
+    let env = [
+        variable("GIT_REPO_URL", source.repository.url()),
+        variable("GIT_COMMIT", source.commit().map_or("", CommitSha::as_str)),
+        variable("GIT_BRANCH", &source.branch),
+        variable(
+            "GIT_PULL_REQUEST",
+            source
+                .pull_request
+                .map(|n| n.to_string())
+                .unwrap_or_default(),
+        ),
+        variable("GIT_CLONE_ROOT", &mount.mount_path),
+        variable("GIT_CLONE_DEST", "."),
+        variable("GIT_ALLOW_PROTOCOL", source.repository.protocol()),
+    ];
     Container {
         name: GIT_CLONE.to_owned(),
         image: Some(settings.git_image.clone()),
         command: Some(script("git-clone.sh")),
-        env: Some(vec![
-            variable("GIT_REPO_URL", source.repository.url()),
-            variable("GIT_COMMIT", source.commit().map_or("", CommitSha::as_str)),
-            variable("GIT_BRANCH", &source.branch),
-            variable(
-                "GIT_PULL_REQUEST",
-                source
-                    .pull_request
-                    .map(|n| n.to_string())
-                    .unwrap_or_default(),
-            ),
-            variable("GIT_CLONE_ROOT", &mount.mount_path),
-            variable("GIT_CLONE_DEST", "."),
-            variable("GIT_ALLOW_PROTOCOL", source.repository.protocol()),
-        ]),
+        env: Some(env.into_iter().chain(credentials).collect()),
         volume_mounts: Some(mounts),
         ..small_container()
     }
@@ -227,7 +306,27 @@ pub(super) fn volumes(source: &Source) -> Vec<Volume> {
         }),
         ..Volume::default()
     });
-    [scripts].into_iter().chain(repository).collect()
+    let token = VolumeProjection {
+        service_account_token: Some(ServiceAccountTokenProjection {
+            audience: Some(GIT_AUDIENCE.to_owned()),
+            expiration_seconds: Some(IDENTITY_SECONDS),
+            path: "token".to_owned(),
+        }),
+        ..VolumeProjection::default()
+    };
+    let identity = source.installation.as_ref().map(|_| Volume {
+        name: IDENTITY_VOLUME.to_owned(),
+        projected: Some(ProjectedVolumeSource {
+            sources: Some(vec![token]),
+            default_mode: None,
+        }),
+        ..Volume::default()
+    });
+    [scripts]
+        .into_iter()
+        .chain(repository)
+        .chain(identity)
+        .collect()
 }
 
 /// What the operator's own containers have in common: they need little, and no rights at all.

@@ -205,7 +205,7 @@ fn everything_says_whose_it_is_and_no_pod_gets_a_token() {
         json!(policy::network_policy(&target, &settings)),
         json!(routing::ingress(&target, &settings)),
         json!(routing::service(&target, 80)),
-        json!(source::scripts(&target)),
+        json!(source::scripts(&target, &settings)),
         json!(inspect::job(&target, &pull_request(), None, &settings)),
         json!(inspect::record(&target, "key", "report")),
         json!(deployment(&target, &workload, &settings)),
@@ -567,4 +567,108 @@ fn a_projects_quota_replaces_the_default_and_a_wrong_one_is_said() {
 #[test]
 fn merging_nothing_leaves_a_configuration_that_is_detected() {
     assert_eq!(config::merge(None, None), EnvironmentConfig::default());
+}
+
+/// Settings with a door for credentials, and a Project that names an installation.
+fn private() -> (OperatorSettings, Source) {
+    let door = "http://catalyst-web.catalyst-system.svc:3001"
+        .parse()
+        .unwrap();
+    let settings = OperatorSettings {
+        credentials: Some(crate::CredentialsDoor::at(&door)),
+        ..settings()
+    };
+    let mut project = project();
+    project.spec.github_installation_id = Some("99".to_owned());
+    let source = Source::of(&environment(&json!({})), &project, &settings).unwrap();
+    (settings, source)
+}
+
+#[test]
+fn the_token_for_a_private_repository_is_mounted_by_the_container_that_clones_alone() {
+    let (settings, source) = private();
+    let (target, config) = (target(), full_config());
+    let ingredients = Ingredients {
+        target: &target,
+        settings: &settings,
+        config: &config,
+        retry: None,
+    };
+    let workload = ingredients.development(&source, None, vec![]).unwrap();
+    let pods = [
+        json!(workload.template),
+        json!(inspect::job(&target, &source, None, &settings))["spec"]["template"].clone(),
+    ];
+    for pod in pods {
+        assert_eq!(pod["spec"]["serviceAccountName"], "catalyst-git-clone");
+        assert_eq!(pod["spec"]["automountServiceAccountToken"], false);
+        assert_eq!(pod["metadata"]["labels"]["catalyst.dev/git-client"], "true");
+        let volumes = pod["spec"]["volumes"].as_array().unwrap();
+        let identity = volumes.iter().find(|it| it["name"] == "git-identity");
+        assert_eq!(
+            identity.unwrap()["projected"]["sources"],
+            json!([{ "serviceAccountToken": { "audience": "catalyst-git", "expirationSeconds": 600, "path": "token" } }])
+        );
+        let containers = ["initContainers", "containers"].map(|key| pod["spec"][key].as_array());
+        for container in containers.into_iter().flatten().flatten() {
+            let mounts = container["volumeMounts"].to_string();
+            let clones = container["name"] == "git-clone";
+            assert_eq!(mounts.contains("git-identity"), clones, "{container}");
+            assert_eq!(
+                container["env"].to_string().contains("INSTALLATION_ID"),
+                clones,
+                "{container}"
+            );
+        }
+    }
+    let policy = json!(policy::git_credentials(&target, &settings).unwrap());
+    assert_eq!(
+        policy["spec"],
+        json!({
+            "podSelector": { "matchLabels": { "catalyst.dev/git-client": "true" } },
+            "policyTypes": ["Egress"],
+            "egress": [{
+                "to": [{
+                    "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": "catalyst-system" } },
+                    "podSelector": { "matchLabels": { "app.kubernetes.io/name": "catalyst", "app.kubernetes.io/component": "web" } },
+                }],
+                "ports": [{ "protocol": "TCP", "port": 3001 }],
+            }],
+        })
+    );
+}
+
+#[test]
+fn a_public_repository_gets_no_token() {
+    let (settings, _) = private();
+    let source = Source::of(&environment(&json!({})), &project(), &settings).unwrap();
+    assert_eq!(source.installation, None);
+    let job = json!(inspect::job(&target(), &source, None, &settings)).to_string();
+    assert!(
+        !job.contains("serviceAccountToken") && !job.contains("git-client"),
+        "{job}"
+    );
+}
+
+#[test]
+fn an_installation_that_is_none_is_said() {
+    let (settings, _) = private();
+    let mut project = project();
+    for bad in ["9/../8", "PAT", "-1"] {
+        project.spec.github_installation_id = Some(bad.to_owned());
+        let problem = Source::of(&environment(&json!({})), &project, &settings).unwrap_err();
+        assert_eq!(problem.reason, "InstallationInvalid", "{bad}");
+    }
+}
+
+#[test]
+fn a_configuration_cannot_mount_the_operators_own_volumes() {
+    for own in ["git-identity", "git-scripts", "repository"] {
+        let config: EnvironmentConfig = serde_json::from_value(json!({
+            "initContainers": [{ "name": "x", "volumeMounts": [{ "name": own, "mountPath": "/x" }] }]
+        }))
+        .unwrap();
+        let problem = super::validate::validate(&config).unwrap_err();
+        assert_eq!(problem.reason, "ConfigRefused", "{own}");
+    }
 }

@@ -7,6 +7,7 @@ use catalyst_crd::EnvironmentConfig;
 use k8s_openapi::api::core::v1::{ContainerPort, PersistentVolumeClaimSpec, Probe};
 
 use super::Problem;
+use super::source::OWN_VOLUMES;
 
 /// Checks a merged configuration.
 ///
@@ -46,6 +47,16 @@ pub fn validate(config: &EnvironmentConfig) -> Result<(), Problem> {
         if probe.as_ref().is_some_and(names_a_host) {
             return refuse(format!(
                 "{name} names a host; a probe may only ask its own container"
+            ));
+        }
+    }
+    let mounts = config.volume_mounts.iter();
+    let mounts = mounts.chain(config.init_containers.iter().flat_map(|c| &c.volume_mounts));
+    let named = mounts.map(|mount| &mount.name);
+    for name in named.chain(config.volumes.iter().map(|volume| &volume.name)) {
+        if OWN_VOLUMES.contains(&name.as_str()) {
+            return refuse(format!(
+                "the volume {name:?} is Catalyst's own; give yours another name"
             ));
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use catalyst_crd::config::{EnvironmentConfig, InitContainer};
+use catalyst_crd::identity::GIT_CLIENT;
 use catalyst_crd::labels;
 use catalyst_model::ids::CommitSha;
 use k8s_openapi::api::apps::v1::{
@@ -18,7 +19,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::config::merge_variables;
 use super::pod::{listening, pod_defaults, restrained};
-use super::source::{CODE, CODE_PATH, GIT_CLONE, git_clone, volumes};
+use super::source::{CODE, CODE_PATH, GIT_CLONE, account, git_clone, volumes};
 use super::{Problem, Source, Target, digest, variable};
 use crate::detect::{Plan, Step};
 use crate::settings::OperatorSettings;
@@ -60,6 +61,15 @@ pub struct Ingredients<'a> {
     pub config: &'a EnvironmentConfig,
     /// The last retry that a person asked for.
     pub retry: Option<&'a str>,
+}
+
+/// The parts of a pod.
+struct Parts {
+    app: Container,
+    init: Vec<Container>,
+    volumes: Vec<Volume>,
+    /// The service account, where it is not the namespace's default.
+    account: Option<String>,
 }
 
 impl Ingredients<'_> {
@@ -169,7 +179,13 @@ impl Ingredients<'_> {
         };
         let mut all = volumes(source);
         all.extend(self.config_volumes(&mounts));
-        Ok(self.workload(app, init, all, port, commands, words, source.commit()))
+        let parts = Parts {
+            app,
+            init,
+            volumes: all,
+            account: account(source),
+        };
+        Ok(self.workload(parts, port, commands, words, source.commit()))
     }
 
     /// Production mode: an image as it is.
@@ -195,15 +211,14 @@ impl Ingredients<'_> {
         };
         let volumes = self.config_volumes(&config.volume_mounts);
         let commands = BTreeMap::from([(NAME.to_owned(), words)]);
-        Ok(self.workload(
+        let parts = Parts {
             app,
-            Vec::new(),
+            init: Vec::new(),
             volumes,
-            port,
-            commands,
-            format!("the image {image}"),
-            commit,
-        ))
+            account: None,
+        };
+        let words = format!("the image {image}");
+        Ok(self.workload(parts, port, commands, words, commit))
     }
 
     fn ports(&self, detected: Option<i32>) -> Result<Vec<ContainerPort>, Problem> {
@@ -300,23 +315,26 @@ impl Ingredients<'_> {
         all
     }
 
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the parts of one pod, named where they are made"
-    )]
     fn workload(
         &self,
-        app: Container,
-        init: Vec<Container>,
-        volumes: Vec<Volume>,
+        parts: Parts,
         port: i32,
         commands: BTreeMap<String, String>,
         words: String,
         commit: Option<&CommitSha>,
     ) -> Workload {
+        let Parts {
+            app,
+            init,
+            volumes,
+            account,
+        } = parts;
         let mut own = self.target.labels();
         own.insert("app".to_owned(), NAME.to_owned());
         own.extend(commit.map(|commit| (labels::COMMIT.to_owned(), commit.to_string())));
+        if account.is_some() {
+            own.insert(GIT_CLIENT.to_owned(), "true".to_owned());
+        }
         let mut annotations = BTreeMap::from([(labels::OWNER.to_owned(), self.target.owner())]);
         annotations.extend(
             self.retry
@@ -333,6 +351,7 @@ impl Ingredients<'_> {
                 containers: vec![app],
                 volumes: (!volumes.is_empty()).then_some(volumes),
                 termination_grace_period_seconds: Some(DRAIN + 8),
+                service_account_name: account,
                 ..pod_defaults(self.settings)
             }),
         };

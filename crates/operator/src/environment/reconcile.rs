@@ -177,7 +177,17 @@ async fn advance(
     cluster
         .ensure(&desired::namespace::service_account(&target))
         .await?;
-    cluster.ensure(&desired::source::scripts(&target)).await?;
+    cluster
+        .ensure(&desired::source::scripts(&target, settings))
+        .await?;
+    if wanted.source.installation.is_some() {
+        cluster
+            .ensure(&desired::source::git_account(&target))
+            .await?;
+        if let Some(policy) = desired::policy::git_credentials(&target, settings) {
+            cluster.ensure(&policy).await?;
+        }
+    }
     cluster
         .ensure(&desired::routing::ingress(&target, settings))
         .await?;

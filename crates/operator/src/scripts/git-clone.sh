@@ -5,6 +5,7 @@
 #   GIT_COMMIT          40 hexadecimal digits, or empty: the newest commit of the branch
 #   GIT_BRANCH          the branch
 #   GIT_PULL_REQUEST    the pull request's number, or empty
+#   INSTALLATION_ID     where the repository may be private: see git-credential-catalyst.sh
 #
 # Everything arrives in the environment and is used quoted: no value is ever read as shell, as an
 # option or as a refspec of its own making.
@@ -42,6 +43,12 @@ cat > "$config" <<'CONFIG'
 [advice]
 	detachedHead = false
 CONFIG
+if [ -n "${INSTALLATION_ID:-}" ]; then
+    # For this very repository, and not for whatever it may lead on to.
+    git config --file "$config" "credential.$GIT_REPO_URL.helper" \
+        "!sh '$(dirname -- "$0")/git-credential-catalyst.sh'"
+    git config --file "$config" credential.useHttpPath true
+fi
 rm -rf -- .git/config .git/hooks .git/index.lock .git/shallow.lock .git/HEAD.lock
 git init --quiet --template=
 

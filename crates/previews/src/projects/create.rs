@@ -32,7 +32,8 @@ pub struct NewProject {
     pub clone_url: Option<String>,
     /// The branch that is run where no commit is named.
     pub branch: String,
-    /// The GitHub App's installation, or `pat`; absent: the repository is public.
+    /// The GitHub App's installation that reaches it, or `pat`; absent: found out where we act as
+    /// an App.
     pub installation_id: Option<String>,
 }
 
@@ -51,7 +52,7 @@ impl Previews {
         actor.needs(Role::Admin, &new.team, || {
             format!("making a project in team {}", new.team)
         })?;
-        let checked = check(new, &self.inner.settings)?;
+        let mut checked = check(new, &self.inner.settings)?;
         self.refuse_shared_namespace(&checked).await?;
 
         let (team, name) = (checked.team.as_str(), checked.name.as_str());
@@ -60,6 +61,9 @@ impl Previews {
         let labels = [(NAMESPACE_TYPE, "team"), (TEAM, team)];
         cluster.ensure_namespace(&namespace, &labels).await?;
         let api = cluster.projects(&namespace);
+        if checked.installation_id.is_none() {
+            checked.installation_id = self.find_installation(&checked).await;
+        }
         let project = project(&checked, &namespace);
         let present = api.get_opt(name).await.map_err(|e| {
             Error::unavailable(format!("cannot read the Project {namespace}/{name}"), e)
@@ -77,6 +81,26 @@ impl Previews {
         self.audit(actor, "project.create", &format!("{team}/{name}"), details)
             .await?;
         self.find_project(actor, team, name).await
+    }
+
+    /// What a clone gets its credentials by, should the repository be private; `None` where it
+    /// has to be public.
+    async fn find_installation(&self, new: &Checked) -> Option<String> {
+        let github = self.inner.github.as_ref()?;
+        if self.inner.settings.git_token_pat_mode && github.personal_token().is_some() {
+            return Some("pat".to_owned());
+        }
+        match github.installation(&new.repository).await {
+            Ok(found) => found.map(|id| id.to_string()),
+            Err(e) => {
+                tracing::warn!(
+                    repository = new.repository.as_str(),
+                    error = self.redacted_chain(&e),
+                    "the GitHub App was not found on the repository, so it can be cloned only while it is public"
+                );
+                None
+            }
+        }
     }
 
     /// Two projects whose names join to one namespace would share their Environments:

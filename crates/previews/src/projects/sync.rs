@@ -78,6 +78,21 @@ fn unusable(project: &Project, team: &str) -> Option<String> {
         .then(|| "it has no sources".to_owned())
 }
 
+/// The repository behind a source of a Project, checked as those of the store are.
+///
+/// # Errors
+/// That the Project has no such source, or that it may not be cloned from.
+pub(crate) fn repository_of(
+    project: &Project,
+    source: &str,
+    settings: &PreviewSettings,
+) -> Result<RepositoryName, String> {
+    let mut sources = project.spec.sources.iter();
+    let found = sources.find(|it| it.name == source);
+    let found = found.ok_or_else(|| format!("the Project has no source {source:?}"))?;
+    Ok(repository(project, found, settings)?.full_name)
+}
+
 fn repository(
     project: &Project,
     source: &ProjectSource,

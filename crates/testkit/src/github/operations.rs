@@ -141,7 +141,30 @@ fn access_token(state: &mut State, asked: &Asked<'_>) -> Answer {
         return Answer::not_found();
     }
     let secret = format!("ghs_{:036}", state.next_id());
+    let named = |key: &str| asked.body.get(key).cloned().unwrap_or(Value::Null);
+    if named("repositories").as_array().is_some_and(|names| {
+        names.iter().any(|name| {
+            !state.repositories.iter().any(|(full_name, it)| {
+                it.installation == Some(id)
+                    && full_name
+                        .rsplit('/')
+                        .next()
+                        .zip(name.as_str())
+                        .is_some_and(|(known, name)| known.eq_ignore_ascii_case(name))
+            })
+        })
+    }) {
+        return Answer::error(
+            422,
+            "There is at least one repository that does not exist or is not accessible to the parent installation.",
+        );
+    }
     state.tokens.insert(secret.clone(), id);
+    state.minted.push(Posted {
+        target: secret.clone(),
+        id: i64::try_from(id).unwrap_or_default(),
+        body: asked.body.clone(),
+    });
     let mut token = openapi().example("apps/create-installation-access-token");
     token["token"] = secret.into();
     token["expires_at"] = timestamp(3_600).into();

@@ -72,6 +72,8 @@ pub(super) struct State {
     /// By lower-case `owner/name`.
     pub repositories: BTreeMap<String, Repository>,
     pub tokens: HashMap<String, u64>,
+    /// Every token that was made: itself, its installation, and what it was asked to be good for.
+    pub minted: Vec<Posted>,
     pub calls: Vec<Call>,
     pub violations: Vec<String>,
     /// The operation (or `*`), how many more times, and what.
@@ -116,6 +118,7 @@ impl Default for State {
         Self {
             repositories: BTreeMap::new(),
             tokens: HashMap::new(),
+            minted: Vec::new(),
             calls: vec![],
             violations: vec![],
             faults: vec![],

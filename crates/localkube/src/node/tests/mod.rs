@@ -48,7 +48,8 @@ impl Cluster {
         std::fs::create_dir_all(&pods).unwrap();
         let mut host = Host::probe(&instance(&config), &pods).await.unwrap();
         host.isolation = host.isolation.max(most);
-        let node = Node::start(host, &objects, &config, &tasks);
+        let tokens = Tokens::open(folder.path()).unwrap();
+        let node = Node::start(host, &objects, &tokens, &config, &tasks);
         Self {
             folder,
             objects,
@@ -63,7 +64,10 @@ impl Cluster {
         let objects = Objects::open(Some(&folder.path().join("objects"))).unwrap();
         let tasks = Tasks::new();
         objects.start(&tasks);
-        let node = start_node(&objects, &config, &tasks).await.unwrap();
+        let tokens = Tokens::open(folder.path()).unwrap();
+        let node = start_node(&objects, &tokens, &config, &tasks)
+            .await
+            .unwrap();
         Self {
             folder,
             objects,

@@ -1,0 +1,68 @@
+//! What the parts of Catalyst inside a cluster may ask for, by their service accounts.
+//!
+//! These doors know no sessions and no people. Whoever knocks shows a token of their service
+//! account, made for this one door; the API server says whose it is, and what they get follows
+//! from that and from nothing they say themselves.
+
+mod git_token;
+mod token;
+
+use catalyst_cluster::ServiceAccountName;
+use secrecy::SecretString;
+
+use crate::Previews;
+use crate::error::Cause;
+
+/// Why one of these doors stays closed.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// No token, or none that the API server knows for this door.
+    #[error("a token of a service account that is meant for this door is needed")]
+    Unauthenticated,
+    /// The token is good, but not for this.
+    #[error("{0}")]
+    Forbidden(String),
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// What was asked is malformed.
+    #[error("{0}")]
+    Invalid(String),
+    /// Something that Catalyst depends on did not answer as it should, or is not set up.
+    #[error("{action}")]
+    Unavailable {
+        /// What was attempted.
+        action: String,
+        /// Why it failed.
+        #[source]
+        source: Cause,
+    },
+}
+
+impl Refusal {
+    fn unavailable(action: impl Into<String>, source: impl Into<Cause>) -> Self {
+        Self::Unavailable {
+            action: action.into(),
+            source: source.into(),
+        }
+    }
+}
+
+impl Previews {
+    /// Who holds this token for `audience`.
+    async fn holder(
+        &self,
+        bearer: Option<&SecretString>,
+        audience: &str,
+    ) -> Result<ServiceAccountName, Refusal> {
+        let bearer = bearer.ok_or(Refusal::Unauthenticated)?;
+        // The API server is not asked about what cannot be good: anyone may knock here.
+        if !token::may_be_for(bearer, audience, chrono::Utc::now()) {
+            return Err(Refusal::Unauthenticated);
+        }
+        let reviewed = self.inner.cluster.review_token(bearer, audience).await;
+        reviewed
+            .map_err(|e| Refusal::unavailable("the token could not be reviewed", e))?
+            .ok_or(Refusal::Unauthenticated)
+    }
+}
