@@ -3,7 +3,11 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { Repository, sleep, until } from "../system/catalyst.mjs";
+import { audited, requests, used } from "./audit.mjs";
+import { disturbances } from "./disturbances.mjs";
+import { handmade } from "./handmade.mjs";
 import { Catalyst, json, kubectl, namespace, visit } from "./kubernetes.mjs";
+import { operations } from "./operations.mjs";
 
 const began = Date.now();
 let catalyst;
@@ -227,6 +231,18 @@ test("fifty pull requests at once all get their previews, and all go", async () 
   console.log(`FIGURE ${numbers.length} closed at once: gone after ${gone[0]} ms (first), ${gone[gone.length >> 1]} ms (median), ${gone.at(-1)} ms (last)`);
 });
 
+/** What the parts of the suite that have files of their own share. */
+const suite = {
+  get catalyst() {
+    return catalyst;
+  },
+  create,
+  write,
+};
+handmade(suite);
+operations(suite);
+disturbances(suite);
+
 test("uninstalling leaves neither previews nor namespaces", async () => {
   const repository = await create("leftover");
   await repository.ready(1, await repository.push(1, "opened", write(repository, "left")));
@@ -237,4 +253,27 @@ test("uninstalling leaves neither previews nor namespaces", async () => {
   assert.deepEqual(left.items.map((item) => item.metadata.name), []);
   const roles = await kubectl("get", "clusterroles,clusterrolebindings", "--output=name");
   assert.doesNotMatch(roles, /catalyst-web|catalyst-operator|catalyst-uninstall/);
+});
+
+// Rights that are needed, though nothing that the suite does needs them.
+const RARE = {
+  "catalyst-web": [],
+  "catalyst-operator": [],
+};
+
+test("every right was used, and none was missing", { skip: !audited && "this API server writes no audit log" }, () => {
+  for (const account of Object.keys(RIGHTS)) {
+    const refused = requests(account).filter(({ code }) => code === 403 || code === 401);
+    assert.deepEqual([...new Set(refused.map(({ verb, on }) => `${verb} ${on}`))], [], `what ${account} was refused`);
+    const granted = [...RIGHTS[account], ...OWN_RIGHTS[account]].flatMap((line) => {
+      const [resource, ...verbs] = line.split(" ");
+      return verbs.map((verb) => `${resource} ${verb}`);
+    });
+    const taken = used(account);
+    const idle = granted.filter((right) => {
+      const [resource, verb] = right.split(" ");
+      return !taken.get(resource)?.has(verb);
+    });
+    assert.deepEqual(idle, RARE[account], `what ${account} may do and never did`);
+  }
 });

@@ -14,6 +14,8 @@ const comments = new Map();
 const pulls = new Map();
 const statuses = [];
 let ids = 1000;
+// As if the limit were far away.
+let remaining = 5000;
 
 const routes = [
   ["PUT", /^\/pulls\/([^/]+\/[^/]+)$/, (repository, pull) => ok(pulls.set(`${repository}/${pull.number}`, pull) && {})],
@@ -91,7 +93,8 @@ async function api(request, response, path) {
     const match = request.method === method && path.match(pattern);
     if (!match) continue;
     const [status, body] = answer(...match.slice(1), ...(text ? [JSON.parse(text)] : []));
-    return response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+    const headers = { "x-ratelimit-resource": "core", "x-ratelimit-limit": "5000", "x-ratelimit-remaining": String(--remaining) };
+    return response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
   }
   console.error(`no answer to ${request.method} ${path}`);
   response.writeHead(404, { "content-type": "application/json" }).end('{"message": "Not Found"}');

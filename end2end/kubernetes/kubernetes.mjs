@@ -17,11 +17,19 @@ const cache = process.env.CATALYST_KUBERNETES_CACHE ?? join(homedir(), ".cache/c
 const setting = (name, value) => process.env[`CATALYST_E2E_${name}`] ?? value;
 
 export const image = setting("IMAGE", "localhost:5000/catalyst:dev");
+// What is upgraded to. Where there is a version before this one, its chart and image are what is upgraded
+// from; until there is, the same chart is given another image and other values.
+export const nextImage = setting("NEXT_IMAGE", "localhost:5000/catalyst:next");
+const previousChart = setting("PREVIOUS_CHART", chart);
+const previousImage = setting("PREVIOUS_IMAGE", image);
 export const tools = setting("TOOLS", "localhost:5000/tools:1");
 const ingress = setting("INGRESS", "10.245.0.1");
 const ingressClass = setting("INGRESS_CLASS", "traefik");
 const ingressNamespace = setting("INGRESS_NAMESPACE", "ingress");
 const certificates = setting("CERTIFICATES", join(cache, "pki"));
+/** Whether this cluster's network plugin enforces policies: `enforced` or `ignored`. */
+export const policies = setting("POLICIES", "ignored");
+const apiserverScript = setting("APISERVER", join(here, "apiserver"));
 export const dashboard = "https://dashboard.catalyst.dev";
 export const github = "https://github.catalyst.dev";
 export const previews = "preview.catalyst.dev";
@@ -65,14 +73,18 @@ function request(url, { method = "GET", headers = {}, body, address, timeout = 1
 /** A visitor's request, through the ingress controller. */
 export const visit = (url, options) => request(url, { ...options, address: ingress });
 
+/** An image's name as the chart's values have it. */
+const imageValues = (name) => ({ repository: name.slice(0, name.lastIndexOf(":")), tag: name.slice(name.lastIndexOf(":") + 1) });
+
 const values = {
   url: dashboard,
-  image: { repository: image.slice(0, image.lastIndexOf(":")), tag: image.slice(image.lastIndexOf(":") + 1) },
   github: { webhookSecret: secret, personalAccessToken: "ghp_endtoend", apiUrl: `${github}/api/v3` },
   previews: {
     ...{ domain: previews, ingressClassName: ingressClass, ingressNamespace, gitCloneImage: tools },
-    ...{ images: { "*": tools }, egress: ["10.0.0.0/8:443"] },
+    // The tests' GitHub answers behind the ingress controller, whose own port is what a policy sees.
+    ...{ images: { "*": tools }, egress: ["10.0.0.0/8:443,8443"] },
   },
+  networkPolicy: { apiServerPorts: [443, 6443, 8443] },
   ingress: { className: ingressClass, tlsSecret: "dashboard" },
   trustedCertificates: { configMap: "trusted" },
 };
@@ -94,19 +106,30 @@ export class Catalyst {
       ...["create", "secret", "tls", "dashboard", "-n", namespace],
       ...["--cert", join(certificates, "wildcard.crt"), "--key", join(certificates, "wildcard.key")],
     );
-    await catalyst.helm("install");
+    await catalyst.helm("install", {}, { of: previousChart, running: previousImage });
     await catalyst.#signIn();
     return catalyst;
   }
 
   /** `helm lint`, `template`, `install`, `upgrade` with the suite's values and `more` of them. */
-  helm(command, more = {}) {
+  helm(command, more = {}, { of = chart, running = image } = {}) {
     const file = join(this.folder, "values.json");
-    writeFileSync(file, JSON.stringify(values));
+    writeFileSync(file, JSON.stringify({ ...values, image: imageValues(running) }));
     const extra = Object.entries(more).flatMap(([name, value]) => ["--set-json", `${name}=${JSON.stringify(value)}`]);
     const release = command === "lint" ? [] : ["catalyst", "--namespace", namespace];
     const wait = command === "lint" || command === "template" ? [] : ["--wait", "--timeout=3m"];
-    return run("helm", command, ...release.slice(0, 1), chart, ...release.slice(1), "--values", file, ...extra, ...wait);
+    return run("helm", command, ...release.slice(0, 1), of, ...release.slice(1), "--values", file, ...extra, ...wait);
+  }
+
+  /** To the chart and the image under test, with the definitions first, as helm never changes them. */
+  async upgrade(more) {
+    await kubectl("apply", "--server-side", "--force-conflicts", "-f", join(chart, "crds"));
+    return this.helm("upgrade", more, { running: nextImage });
+  }
+
+  /** To the revision before. */
+  async rollback() {
+    return run("helm", "rollback", "catalyst", "--namespace", namespace, "--wait", "--timeout=3m");
   }
 
   async uninstall() {
@@ -116,7 +139,7 @@ export class Catalyst {
   /** Takes away whatever of the suite is still there. */
   async remove() {
     await this.uninstall();
-    await kubectl("delete", "namespace", namespace, "github", "--ignore-not-found");
+    await kubectl("delete", "namespace", namespace, "github", "monitoring", "--ignore-not-found");
     await kubectl("delete", "--ignore-not-found", "-f", join(chart, "crds"));
     rmSync(this.folder, { recursive: true, force: true });
   }
@@ -166,8 +189,79 @@ export class Catalyst {
   }
 
   /** A page or an API of the dashboard, as the person who has signed in. */
-  get(path) {
-    return visit(dashboard + path, { headers: { cookie: this.cookie } });
+  get(path, options) {
+    return visit(dashboard + path, { ...options, headers: { cookie: this.cookie } });
+  }
+
+  /** What a stream of the dashboard tells, until `close`: `events` grows, and `error` says why it ended. */
+  stream(path) {
+    const { hostname } = new URL(dashboard);
+    const headers = { host: hostname, cookie: this.cookie, accept: "text/event-stream" };
+    const stream = { events: [], error: undefined, close: () => sent.destroy() };
+    let text = "";
+    const sent = https.get({ host: ingress, port: 443, servername: hostname, path, headers, agent: false, ca: authority }, (response) => {
+      stream.status = response.statusCode;
+      response.setEncoding("utf8");
+      response.on("data", (piece) => {
+        const messages = (text + piece).split("\n\n");
+        text = messages.pop();
+        for (const message of messages) {
+          const data = message.split("\n").filter((line) => line.startsWith("data:")).map((line) => line.slice(5).trim());
+          if (data.length > 0) stream.events.push(JSON.parse(data.join("\n")));
+        }
+      });
+      response.on("close", () => (stream.error ??= "it ended"));
+    });
+    sent.on("error", (error) => (stream.error ??= error.message));
+    return stream;
+  }
+
+  /** Stops the API server, or starts it anew. */
+  async apiserver(command) {
+    await run(apiserverScript, command);
+  }
+
+  /** Whether the API server answers, and pods are led to it again. */
+  async answers() {
+    const { url, ...options } = this.api;
+    const ask = (path) => request(url + path, { ...options, timeout: 1000 }).catch(() => ({ status: 0, text: "{}" }));
+    if ((await ask("/readyz")).status !== 200) return false;
+    const { text } = await ask("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes");
+    return JSON.parse(text).endpoints?.length > 0;
+  }
+
+  /** kill -9 of the first container of a pod, from a pod that sees the node's processes; when it happened. */
+  async kill(namespace, name) {
+    const pod = await json("get", "pod", name, "-n", namespace);
+    const id = pod.status.containerStatuses[0].containerID.split("//")[1];
+    const program = `
+      const fs = require("node:fs");
+      const of = (pid) => { try { return fs.readFileSync("/proc/" + pid + "/cgroup", "utf8"); } catch { return ""; } };
+      const found = fs.readdirSync("/proc").filter((name) => /^\\d+$/.test(name) && of(name).includes(process.argv[1]));
+      for (const pid of found) process.kill(Number(pid), "SIGKILL");
+      console.log(Date.now());
+      process.exit(found.length > 0 ? 0 : 1);`;
+    const container = { name: "killer", image: tools, command: ["node", "-e", program, id], securityContext: { privileged: true } };
+    const spec = { hostPID: true, restartPolicy: "Never", nodeName: pod.spec.nodeName, containers: [container] };
+    await this.apply({ apiVersion: "v1", kind: "Pod", metadata: { name: "killer", namespace: "default" }, spec });
+    try {
+      await kubectl("wait", "pod/killer", "-n", "default", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s");
+      return Number(await kubectl("logs", "killer", "-n", "default"));
+    } finally {
+      await kubectl("delete", "pod", "killer", "-n", "default", "--grace-period=1");
+    }
+  }
+
+  /** What these URLs answer to a pod of that namespace, one after the other. */
+  async fetchFrom(home, urls) {
+    await this.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: home } });
+    const program = "(async () => { for (const url of process.argv.slice(1)) console.log(await (await fetch(url)).text()); })()";
+    const container = { name: "client", image: tools, command: ["node", "-e", program, ...urls] };
+    const name = `client-${randomUUID()}`;
+    const spec = { restartPolicy: "Never", automountServiceAccountToken: false, containers: [container] };
+    await this.apply({ apiVersion: "v1", kind: "Pod", metadata: { name, namespace: home }, spec });
+    await kubectl("wait", `pod/${name}`, "-n", home, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s");
+    return kubectl("logs", name, "-n", home);
   }
 
   /** Runs a command of the binary in the web side's pod. */

@@ -210,15 +210,20 @@ export class Repository {
     writeFileSync(join(this.folder, path), text);
   }
 
-  /** Commits what `change()` did to the pull request's branch, and delivers the event. */
-  async push(number, action, change = () => {}) {
+  /** Commits what `change()` did to the pull request's branch, which is a fresh one or goes on; its sha. */
+  async commitTo(number, fresh, change = () => {}) {
     const branch = `change-${number}`;
-    const fresh = action === "opened";
     await this.git("checkout", "--quiet", ...(fresh ? ["-B", branch, "main"] : [branch]));
     await change();
     await this.commit(`Change of pull request ${number}`);
     await this.git("checkout", "--quiet", "main");
     await this.catalyst.publish(this);
+    return this.git("rev-parse", branch);
+  }
+
+  /** The same, and delivers the event. */
+  async push(number, action, change) {
+    await this.commitTo(number, action === "opened", change);
     return this.event(number, action);
   }
 

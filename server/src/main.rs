@@ -41,6 +41,13 @@ enum Command {
         #[arg(long)]
         web: Option<String>,
     },
+    /// Try to reach an address from a pod that a NetworkPolicy cuts off, or does not; the operator
+    /// runs this to find out whether the cluster enforces policies.
+    #[command(hide = true)]
+    NetworkProbe {
+        /// Address and port.
+        target: std::net::SocketAddr,
+    },
     /// Play a pull request of a small repository, made for this, through the webhook.
     Demo(Demo),
 }
@@ -62,6 +69,11 @@ async fn main() -> std::process::ExitCode {
         Command::Project(command) => command.run(cli.common).await,
         Command::SignIn => commands::sign_in(cli.common).await,
         Command::Uninstall { web } => commands::uninstall::run(web.as_deref()).await,
+        Command::NetworkProbe { target } => {
+            use catalyst_operator::network::{CUT_OFF, REACHED, reaches};
+            let reached = reaches(target).await;
+            return std::process::ExitCode::from(if reached { REACHED } else { CUT_OFF });
+        }
         Command::Demo(demo) => demo.run(cli.common).await,
     };
     match result {

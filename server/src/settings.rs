@@ -198,6 +198,11 @@ pub struct PreviewRouting {
     #[arg(long, env = "POD_NAMESPACE")]
     pub pod_namespace: Option<String>,
 
+    /// The pod that this runs in; set by the chart. The operator tries out from there whether the
+    /// cluster enforces NetworkPolicy.
+    #[arg(long, env = "POD_NAME")]
+    pub pod_name: Option<String>,
+
     /// The class of the Ingresses that are made.
     #[arg(long, env = "CATALYST_INGRESS_CLASS", default_value = "nginx")]
     pub ingress_class: String,

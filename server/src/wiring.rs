@@ -16,7 +16,7 @@ use catalyst_github::{
     webhook::{WebhookSecret, WebhookSecrets},
 };
 use catalyst_localkube::{HostService, LocalKubeConfig, StartError};
-use catalyst_operator::{CredentialsDoor, EgressRule, OperatorSettings};
+use catalyst_operator::{CredentialsDoor, EgressRule, OperatorSettings, network::NetworkProbe};
 use catalyst_previews::{PreviewSettings, Previews, Redactor};
 use catalyst_store::{SessionPool, Store};
 use k8s_openapi::api::core::v1::Node;
@@ -284,7 +284,17 @@ pub fn operator_settings(
         allow_local_repositories: common.allow_local_repositories,
         egress,
         deadline: Duration::from_secs(60 * u64::from(routing.deploy_deadline_minutes)),
+        network_probe: network_probe(common, routing).filter(|_| !local),
         ..OperatorSettings::default()
+    })
+}
+
+/// Where the operator tries out whether policies are enforced: from a pod with a port of its own.
+fn network_probe(common: &Common, routing: &PreviewRouting) -> Option<NetworkProbe> {
+    Some(NetworkProbe {
+        namespace: routing.own_namespace()?.to_owned(),
+        pod: routing.pod_name.clone().filter(|name| !name.is_empty())?,
+        port: common.metrics_listen?.port(),
     })
 }
 

@@ -13,7 +13,7 @@ use crate::{
     build::Build,
     check::node_test,
     image::Image,
-    tools::{self, root, run},
+    tools::{self, output, root, run},
 };
 
 /// Which suites to run; both unless one is chosen.
@@ -55,17 +55,7 @@ impl E2e {
                 .env_remove("KUBECONFIG"))?;
         }
         if self.kubernetes || all {
-            let image = Image {
-                build: Build::default(),
-                name: "localhost:5000/catalyst:dev".to_owned(),
-                output: None,
-            }
-            .run()?;
-            let _cluster = if given {
-                None
-            } else {
-                Some(Cluster::up(&image)?)
-            };
+            let _cluster = if given { None } else { Some(Cluster::up()?) };
             let suite = node_test("end2end/kubernetes", Path::new("/opt/catalyst/catalyst"))?;
             run(&mut if given { suite } else { inside(&suite) })?;
         }
@@ -103,18 +93,28 @@ fn inside(command: &Command) -> Command {
 /// The cluster that was brought up here.
 struct Cluster;
 
+/// The image under test, by the name that it is installed and the one that it is upgraded to.
+const IMAGES: [&str; 2] = ["catalyst:dev", "catalyst:next"];
+
 impl Cluster {
-    fn up(image: &Path) -> Result<Self> {
+    fn up() -> Result<Self> {
+        let image = Image {
+            build: Build::default(),
+            name: format!("localhost:5000/{}", IMAGES[0]),
+            output: None,
+        }
+        .run()?;
         let cluster = Self;
         run(&mut script("up"))?;
-        run(script("images").arg("push").arg(image).arg("catalyst:dev"))?;
+        run(script("images").arg("push").arg(image).args(IMAGES))?;
         Ok(cluster)
     }
 }
 
 impl Drop for Cluster {
+    // Without a word: what the test runner said last is to be the last that is read.
     fn drop(&mut self) {
-        if let Err(error) = run(&mut script("down")) {
+        if let Err(error) = output(&mut script("down")) {
             eprintln!("the cluster may not be gone entirely: {error:#}");
         }
     }

@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
-/// The types of condition that the operator writes on every Environment.
+/// The types of condition that the operator writes on Environments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConditionType {
     /// The namespace with its quota, limits, policy and routing is in place.
@@ -17,10 +17,13 @@ pub enum ConditionType {
     Available,
     /// All of it: the newest commit answers at the URL.
     Ready,
+    /// Whether the cluster enforces the network policy that keeps it apart. Written where that has
+    /// been tried out; it changes nothing in the others.
+    NetworkIsolated,
 }
 
 impl ConditionType {
-    /// Every type, in the order in which they are written.
+    /// Every type that is always written, in that order.
     pub const ALL: [Self; 5] = [
         Self::NamespaceReady,
         Self::BuildReady,
@@ -38,6 +41,7 @@ impl ConditionType {
             Self::DeploymentReady => "DeploymentReady",
             Self::Available => "Available",
             Self::Ready => "Ready",
+            Self::NetworkIsolated => "NetworkIsolated",
         }
     }
 }

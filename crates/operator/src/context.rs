@@ -7,7 +7,10 @@ use std::time::Duration;
 use catalyst_crd::{Environment, EnvironmentStatus};
 use kube::ResourceExt;
 
+use tokio::sync::watch;
+
 use crate::cache::Cluster;
+use crate::network::Enforcement;
 use crate::settings::OperatorSettings;
 
 /// A pass that takes longer is given up, so that a hanging request blocks nobody else.
@@ -23,6 +26,8 @@ pub(crate) struct Context {
     pub settings: OperatorSettings,
     pub backoff: Backoff,
     pub written: Written,
+    /// Whether policies are enforced, once that is known.
+    pub enforcement: watch::Receiver<Option<Enforcement>>,
 }
 
 /// The last status written on each Environment, for passes that come before the cache shows it.

@@ -8,7 +8,8 @@
 //! - [`desired`]: what should be there, as pure functions;
 //! - [`detect`]: how a repository without configuration is run, as a pure function;
 //! - `environment`, `project`: the controllers, which compare and write;
-//! - `cache`: what is there, kept fresh by watches.
+//! - `cache`: what is there, kept fresh by watches;
+//! - [`network`]: whether the cluster enforces the policies that keep previews apart.
 
 mod cache;
 mod context;
@@ -18,6 +19,7 @@ mod environment;
 mod error;
 mod images;
 pub mod metrics;
+pub mod network;
 mod project;
 pub mod repository;
 pub mod settings;
@@ -27,6 +29,7 @@ pub use images::{Images, InvalidImage};
 pub use project::check as check_project;
 pub use settings::{CredentialsDoor, EgressRule, Inside, OperatorSettings};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Runs both controllers against the cluster behind `client` until `shutdown`, then ends the
@@ -36,9 +39,30 @@ use tokio_util::sync::CancellationToken;
 /// The custom resource definitions must be installed; where they are not yet, it waits for them.
 pub async fn run(client: kube::Client, settings: OperatorSettings, shutdown: CancellationToken) {
     tracing::info!(deadline_s = settings.deadline.as_secs(), "operator_started");
+    let (tell, enforcement) = watch::channel(None);
+    let probing = {
+        let (client, probe, shutdown) = (
+            client.clone(),
+            settings.network_probe.clone(),
+            shutdown.clone(),
+        );
+        async move {
+            let Some(probe) = probe else { return };
+            tokio::select! {
+                () = network::follow(client, probe, tell) => {}
+                () = shutdown.cancelled() => {}
+            }
+        }
+    };
     tokio::join!(
-        environment::run(client.clone(), settings.clone(), shutdown.clone()),
+        environment::run(
+            client.clone(),
+            settings.clone(),
+            enforcement,
+            shutdown.clone()
+        ),
         project::run(client, settings, shutdown),
+        probing,
     );
     tracing::info!("operator_stopped");
 }

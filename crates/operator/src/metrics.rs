@@ -14,6 +14,7 @@ const RUNNING: &str = "catalyst_reconciles_running";
 const ATTEMPTS: &str = "catalyst_environment_attempts_total";
 const DEPLOY_SECONDS: &str = "catalyst_environment_deploy_seconds";
 const CLEANUP_SECONDS: &str = "catalyst_environment_cleanup_seconds";
+const POLICY_ENFORCED: &str = "catalyst_network_policy_enforced";
 
 /// Says what each metric means. To be called once, when a recorder is installed.
 pub fn describe() {
@@ -36,6 +37,10 @@ pub fn describe() {
         CLEANUP_SECONDS,
         Unit::Seconds,
         "From an Environment's deletion until its namespace is gone"
+    );
+    describe_gauge!(
+        POLICY_ENFORCED,
+        "1 if the cluster was seen to enforce NetworkPolicy, 0 if it was seen not to; absent while that is not known"
     );
 }
 
@@ -82,6 +87,13 @@ pub(crate) fn failed() {
 
 pub(crate) fn removed(took_ms: i64) {
     histogram!(CLEANUP_SECONDS).record(duration(took_ms));
+}
+
+/// Keeps the last figure while it is not known.
+pub(crate) fn policy_enforced(enforced: Option<bool>) {
+    if let Some(enforced) = enforced {
+        gauge!(POLICY_ENFORCED).set(f64::from(u8::from(enforced)));
+    }
 }
 
 /// A clock that was set back makes no negative time.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use crate::images::Images;
+use crate::network::NetworkProbe;
 
 /// The controllers' settings. Each field's documentation names its environment variable.
 #[derive(Debug, Clone)]
@@ -39,6 +40,9 @@ pub struct OperatorSettings {
     pub deadline: Duration,
     /// `PREVIEW_USER_NAMESPACES`: run pods with `hostUsers: false`, where the nodes can.
     pub user_namespaces: bool,
+    /// `POD_NAMESPACE`, `POD_NAME`, `CATALYST_METRICS_LISTEN`: where it can be tried out whether
+    /// the cluster enforces NetworkPolicy. Without it nothing is said about that.
+    pub network_probe: Option<NetworkProbe>,
 }
 
 /// The door of the web side that hands out credentials for Git, and nothing else.
@@ -167,6 +171,7 @@ impl Default for OperatorSettings {
             egress: EgressRule::public_https(),
             deadline: Duration::from_secs(600),
             user_namespaces: false,
+            network_probe: None,
         }
     }
 }

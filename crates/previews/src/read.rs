@@ -3,6 +3,7 @@
 mod changes;
 mod deliveries;
 mod get;
+mod isolation;
 mod list;
 mod logs;
 mod operations;

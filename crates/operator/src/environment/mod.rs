@@ -20,6 +20,7 @@ use kube::runtime::controller::{Action, Config, Error as ControllerError};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{Controller, WatchStreamExt, watcher};
 use kube::{Api, Resource, ResourceExt};
+use tokio::sync::watch as news;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -28,6 +29,7 @@ use crate::cache::{Caches, Cluster, made_by_us, watch};
 use crate::context::{Backoff, Context, PASS_LIMIT, Written};
 use crate::error::{Error, chain};
 use crate::metrics::Pass;
+use crate::network::Enforcement;
 use crate::settings::OperatorSettings;
 
 /// An Environment, or what is left of one that cannot be read.
@@ -40,6 +42,7 @@ const CONCURRENCY: u16 = 32;
 pub(crate) async fn run(
     client: kube::Client,
     settings: OperatorSettings,
+    enforcement: news::Receiver<Option<Enforcement>>,
     shutdown: CancellationToken,
 ) {
     let own = watcher(
@@ -92,8 +95,15 @@ pub(crate) async fn run(
         settings,
         backoff: Backoff::default(),
         written: Written::default(),
+        enforcement: enforcement.clone(),
+    });
+    // Each Environment says whether policies are enforced.
+    let found = futures::stream::unfold(enforcement, |mut enforcement| async move {
+        enforcement.changed().await.ok()?;
+        Some(((), enforcement))
     });
     let passes = controller
+        .reconcile_all_on(found)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
         .run(pass, after_error, context.clone());

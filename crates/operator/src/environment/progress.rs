@@ -8,6 +8,7 @@ use catalyst_model::state::Phase;
 use jiff::Timestamp;
 
 use crate::desired::Problem;
+use crate::network::Enforcement;
 
 /// One of the three steps on the way to a preview.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +79,8 @@ pub struct Progress {
     pub url: Option<String>,
     /// When to look again though nothing has changed.
     pub look_again: Option<Timestamp>,
+    /// Whether the policies that keep it apart are enforced, where that is known.
+    pub enforcement: Option<Enforcement>,
 }
 
 impl Default for Progress {
@@ -89,6 +92,7 @@ impl Default for Progress {
             serving: None,
             url: None,
             look_again: None,
+            enforcement: None,
         }
     }
 }
@@ -167,6 +171,14 @@ pub fn status(
             Step::Done(said) => set(*kind, Some(true), said.reason, &said.message),
             Step::Failed(said) => set(*kind, Some(false), said.reason, &said.message),
         }
+    }
+    if let Some(found) = &progress.enforcement {
+        set(
+            ConditionType::NetworkIsolated,
+            found.status(),
+            found.reason(),
+            &found.message(),
+        );
     }
     match &progress.serving {
         Some(serving) => set(ConditionType::Available, Some(true), "Serving", serving),
@@ -336,6 +348,32 @@ mod tests {
             (ready.reason.as_str(), ready.message.as_str()),
             ("Starting", "app starts")
         );
+    }
+
+    #[test]
+    fn a_cluster_that_ignores_policies_is_said_so_and_what_is_not_known_anew_stays() {
+        let found = Progress {
+            enforcement: Some(Enforcement::NotEnforced),
+            ..ready()
+        };
+        let (before, _) = status(&found, None, Some(1), clock(5));
+        let isolated = before.condition(ConditionType::NetworkIsolated).unwrap();
+        assert_eq!(
+            (isolated.status.as_str(), isolated.reason.as_str()),
+            ("False", "PolicyNotEnforced")
+        );
+        assert_eq!(
+            before.phase.as_deref(),
+            Some("Ready"),
+            "it runs all the same"
+        );
+        let (after, _) = status(&ready(), Some(&before), Some(1), clock(6));
+        assert_eq!(
+            after.condition(ConditionType::NetworkIsolated),
+            Some(isolated)
+        );
+        let (never, _) = status(&ready(), None, Some(1), clock(6));
+        assert_eq!(never.condition(ConditionType::NetworkIsolated), None);
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub(super) async fn environment(
     let mut story = Story::default();
     let result = advance(environment, context, now, &mut story).await;
     let mut progress = story.progress;
+    progress
+        .enforcement
+        .clone_from(&context.enforcement.borrow());
     if let Err(error) = &result {
         match error.refusal() {
             Some(why) => refuse(&mut progress, why),

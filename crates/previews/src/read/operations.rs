@@ -7,6 +7,7 @@ use chrono::{TimeDelta, Utc};
 use crate::Previews;
 use crate::actor::Actor;
 use crate::error::Error;
+use crate::read::isolation::not_enforced;
 
 /// How many given-up deliveries are shown.
 const FAILED: u32 = 100;
@@ -28,6 +29,7 @@ impl Previews {
         if let Some(trouble) = self.inner.announced.trouble() {
             notices.push(format!("GitHub could not be told of a preview: {trouble}"));
         }
+        notices.extend(not_enforced(&self.inner.mirror.environments()));
         if let Err(e) = self.inner.cluster.ping().await {
             notices.push(self.redacted_chain(&e));
         }
