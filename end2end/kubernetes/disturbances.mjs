@@ -89,12 +89,13 @@ export function disturbances(suite) {
     }, 300);
     const page = observe(t, async () => {
       const { status, text } = await catalyst.get(`/preview-environments/${id}`);
-      return status === 200 && text.includes(home) ? "shown" : `${status} without ${home}`;
+      return status === 200 && text.includes(home) ? "shown" : `${status} without ${home}: ${text.slice(text.indexOf("<main"))}`;
     }, 300);
     const visitor = observe(t, async () => (await visit(repository.url(1))).status);
 
     await catalyst.apiserver("stop");
     const away = Date.now();
+    suite.unready.push({ from: away, to: away });
     let [pushed, back] = [];
     try {
       assert.equal(await catalyst.answers(), false);
@@ -115,6 +116,7 @@ export function disturbances(suite) {
       await until("the API server answers", 90, () => catalyst.answers());
       back = Date.now();
       await starting;
+      suite.unready.at(-1).to = Date.now();
     }
     const served = await visitor();
     assert.deepEqual([...new Set(served)], [200], "what runs does not need the API server");

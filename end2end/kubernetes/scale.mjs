@@ -106,8 +106,9 @@ const cpu = (child) => {
   return (Number(user) + Number(system)) / 100;
 };
 
-/** Until no pass has come to its end for three seconds; when the last one did. */
-async function settled(limit) {
+/** Until each Environment was looked at and no pass has come to its end for three seconds; when the last one did. */
+async function settled(least, limit) {
+  await until(`each Environment is looked at`, limit, async () => (await passes()) >= least);
   let [last, at] = [await passes(), Date.now()];
   const deadline = Date.now() + limit * 1000;
   while (Date.now() - at < 3000) {
@@ -182,7 +183,7 @@ try {
   console.log(`${count} Environments written in ${Date.now() - began} ms`);
 
   const told = async (what, child, before, since, usedBefore) => {
-    const took = (await settled(3600)) - since;
+    const took = (await settled(before + count, 3600)) - since;
     const done = (await passes()) - before;
     const used = cpu(child) - usedBefore;
     console.log(`FIGURE ${what}: ${took} ms, ${done} passes (${Math.round((done / took) * 1000)}/s), ${used.toFixed(1)} s of processor time, ${memory(child)} MiB resident`);

@@ -18,6 +18,7 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::cache::waits;
 use crate::context::{Backoff, PASS_LIMIT};
 use crate::desired::Problem;
 use crate::desired::quota::Allowance;
@@ -47,7 +48,7 @@ pub(crate) async fn run(client: Client, settings: OperatorSettings, shutdown: Ca
         Api::<Guarded>::all(client.clone()),
         watcher::Config::default(),
     )
-    .default_backoff()
+    .backoff(waits())
     .modify(|object| object.managed_fields_mut().clear())
     .reflect(writer)
     .touched_objects()
@@ -57,7 +58,7 @@ pub(crate) async fn run(client: Client, settings: OperatorSettings, shutdown: Ca
         Api::<DeserializeGuard<Environment>>::all(client.clone()),
         watcher::Config::default(),
     )
-    .default_backoff()
+    .backoff(waits())
     .touched_objects();
     let context = Arc::new(Context {
         client,

@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::cache::{Caches, Cluster, made_by_us, watch};
+use crate::cache::{Caches, Cluster, made_by_us, waits, watch};
 use crate::context::{Backoff, Context, PASS_LIMIT, Written};
 use crate::error::{Error, chain};
 use crate::metrics::Pass;
@@ -51,7 +51,7 @@ pub(crate) async fn run(
     );
     let (reader, writer) = kube::runtime::reflector::store();
     let own = own
-        .default_backoff()
+        .backoff(waits())
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
         .touched_objects()
