@@ -257,11 +257,13 @@ test("uninstalling leaves neither previews nor namespaces", async () => {
   assert.doesNotMatch(roles, /catalyst-web|catalyst-operator|catalyst-uninstall/);
 });
 
-// Rights that are needed, though nothing that the suite does needs them.
-const RARE = {
-  "catalyst-web": [],
-  "catalyst-operator": [],
-};
+// Rights that are needed, though nothing that the suite does needs them for certain.
+const RARE = new Set([
+  // Private repositories of a GitHub App; the tests' GitHub has none.
+  "authentication.k8s.io/tokenreviews create",
+  // Kubernetes 1.35 and newer ask for it where a shell is opened.
+  "/pods/exec create",
+]);
 
 test("every right was used, and none was missing", { skip: !audited && "this API server writes no audit log" }, () => {
   for (const account of Object.keys(RIGHTS)) {
@@ -275,8 +277,8 @@ test("every right was used, and none was missing", { skip: !audited && "this API
     const taken = used(account);
     const idle = granted.filter((right) => {
       const [resource, verb] = right.split(" ");
-      return !taken.get(resource)?.has(verb);
+      return !taken.get(resource)?.has(verb) && !RARE.has(right);
     });
-    assert.deepEqual(idle, RARE[account], `what ${account} may do and never did`);
+    assert.deepEqual(idle, [], `what ${account} may do and never did`);
   }
 });

@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::{
     build::Build,
-    tools::{self, cargo, ensure_npm, has, root, run},
+    tools::{self, cargo, ensure_npm, has, root, run, run_tests},
 };
 
 /// Which tests to run; all of them unless some are chosen.
@@ -47,16 +47,18 @@ impl Test {
         }
         let catalyst = Build::default().run()?;
         if self.system || all {
-            run(&mut node_test("end2end/system", &catalyst)?)?;
+            run_tests(&mut node_test("end2end/system", &catalyst)?)?;
         }
         if self.browser || all {
             tools::ensure(&[tools::BROWSER])?;
             let end2end = root().join("end2end");
             ensure_npm(&end2end)?;
-            run(Command::new("npm")
-                .args(["test", "--silent"])
-                .current_dir(&end2end)
-                .env("CATALYST", &catalyst))?;
+            run_tests(
+                Command::new("npm")
+                    .args(["test", "--silent"])
+                    .current_dir(&end2end)
+                    .env("CATALYST", &catalyst),
+            )?;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::{
     build::Build,
     check::node_test,
     image::Image,
-    tools::{self, output, root, run},
+    tools::{self, output, root, run, run_tests},
 };
 
 /// Which suites to run; both unless one is chosen.
@@ -57,7 +57,7 @@ impl E2e {
         if self.kubernetes || all {
             let _cluster = if given { None } else { Some(Cluster::up()?) };
             let suite = node_test("end2end/kubernetes", Path::new("/opt/catalyst/catalyst"))?;
-            run(&mut if given { suite } else { inside(&suite) })?;
+            run_tests(&mut if given { suite } else { inside(&suite) })?;
         }
         Ok(())
     }
