@@ -5,7 +5,7 @@ import { brotliCompressSync, constants } from "node:zlib";
 
 for (const entry of readdirSync(process.argv[2], { recursive: true })) {
   const path = join(process.argv[2], entry);
-  if (!/\.(js|css|wasm|svg|json|webmanifest)$/.test(path)) continue;
+  if (!/\.(m?js|css|wasm|svg|json|webmanifest)$/.test(path)) continue;
   const written = statSync(path).mtimeMs;
   const done = statSync(`${path}.br`, { throwIfNoEntry: false });
   if (done && done.mtimeMs > written) continue;

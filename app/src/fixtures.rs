@@ -166,6 +166,7 @@ pub(crate) fn ready_detail() -> PreviewDetail {
             status: "Running".into(),
             commit: Some(sha("9f3c1ab")),
             created_at: Some(at(4)),
+            job: None,
             containers: vec![
                 container("git-clone", true, "terminated", Some(0)),
                 container("app", false, "running", None),
@@ -197,6 +198,7 @@ pub(crate) fn failed_detail() -> PreviewDetail {
             status: "Init:Error".into(),
             commit: Some(sha("b10c2fe")),
             created_at: Some(at(5)),
+            job: None,
             containers: vec![
                 container("git-clone", true, "terminated", Some(0)),
                 container("migrate", true, "terminated", Some(1)),

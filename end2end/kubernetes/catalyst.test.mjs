@@ -93,6 +93,7 @@ const RIGHTS = {
     "/events list",
     "/namespaces create get",
     "/pods list",
+    "/pods/exec create get",
     "/pods/log get",
     "authentication.k8s.io/tokenreviews create",
     "catalyst.catalyst.dev/environments create delete get list patch watch",

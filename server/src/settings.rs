@@ -3,9 +3,10 @@
 //! `catalyst help serve` prints this page. What is wrong with a setting is said when the program
 //! starts, once for each setting, and stops it.
 
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use catalyst_operator::Images;
+use catalyst_previews::ShellLimits;
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 use url::Url;
@@ -170,6 +171,31 @@ pub struct GitHubSettings {
     /// A personal access token, instead of an App. GITHUB_TOKEN is read too.
     #[arg(long, env = "GITHUB_PAT", hide_env_values = true)]
     pub github_pat: Option<Secret>,
+}
+
+/// Shells in previews.
+#[derive(Debug, Clone, Args)]
+pub struct ShellSettings {
+    /// Minutes without a keystroke or output after which a shell is closed.
+    #[arg(long, env = "CATALYST_SHELL_IDLE_MINUTES", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=1440))]
+    pub shell_idle_minutes: u16,
+
+    /// Minutes that a shell may stay open in all.
+    #[arg(long, env = "CATALYST_SHELL_TOTAL_MINUTES", default_value_t = 480, value_parser = clap::value_parser!(u16).range(1..=10_080))]
+    pub shell_total_minutes: u16,
+}
+
+impl ShellSettings {
+    /// The limits that the use cases keep.
+    #[must_use]
+    pub fn limits(&self) -> ShellLimits {
+        let minutes = |count: u16| Duration::from_secs(60 * u64::from(count));
+        ShellLimits {
+            idle: minutes(self.shell_idle_minutes),
+            total: minutes(self.shell_total_minutes),
+            ..ShellLimits::default()
+        }
+    }
 }
 
 /// Where previews answer, and what they may reach.

@@ -36,20 +36,11 @@ impl Build {
     }
 }
 
-/// Builds the pages' files into `site`: `pkg/` with the script, the wasm and the style sheet, and
+/// Builds the pages' files into `site`: `pkg/` with the scripts, the wasm and the style sheets, and
 /// what is in public/.
 fn site(site: &Path) -> Result<()> {
     ensure_wasm_target()?;
-    run(cargo().args([
-        "build",
-        "--package",
-        "catalyst-frontend",
-        "--target",
-        "wasm32-unknown-unknown",
-        "--profile",
-        "wasm-release",
-    ]))?;
-    let wasm = target().join("wasm32-unknown-unknown/wasm-release/catalyst_frontend.wasm");
+    ensure_npm(&tools())?;
     let pkg = site.join("pkg");
     fs::create_dir_all(&pkg)?;
     copy_tree(&root().join("public"), site)?;
@@ -57,22 +48,43 @@ fn site(site: &Path) -> Result<()> {
         pkg.join("catalyst.css"),
         bundle(&root().join("style/main.css"))?,
     )?;
+    module("catalyst-frontend", "catalyst", &pkg)?;
+    terminal(&pkg)?;
+    compress(site)
+}
 
-    let stamp = pkg.join(".source");
+/// Where the tools and the scripts from npm are.
+fn tools() -> PathBuf {
+    root().join("frontend")
+}
+
+/// Builds a crate to wasm, as `NAME.js` and `NAME_bg.wasm`. Each in a run of its own: together
+/// they would share the features of what they use, and each would grow by what the other needs.
+fn module(package: &str, name: &str, pkg: &Path) -> Result<()> {
+    run(cargo().args([
+        "build",
+        "--package",
+        package,
+        "--target",
+        "wasm32-unknown-unknown",
+        "--profile",
+        "wasm-release",
+    ]))?;
+    let file = package.replace('-', "_");
+    let wasm = target().join(format!("wasm32-unknown-unknown/wasm-release/{file}.wasm"));
+    let stamp = pkg.join(format!(".{name}.source"));
     let source = output(Command::new("sha256sum").arg(&wasm))?;
     if fs::read_to_string(&stamp).is_ok_and(|built| built == source) {
-        return compress(site);
+        return Ok(());
     }
     Bindgen::new()
         .input_path(&wasm)
         .web(true)?
         .typescript(false)
-        .out_name("catalyst")
-        .generate(&pkg)
-        .context("wasm-bindgen could not process the pages' wasm")?;
-    let tools = root().join("frontend");
-    ensure_npm(&tools)?;
-    let bound = pkg.join("catalyst_bg.wasm");
+        .out_name(name)
+        .generate(pkg)
+        .with_context(|| format!("wasm-bindgen could not process the wasm of {package}"))?;
+    let bound = pkg.join(format!("{name}_bg.wasm"));
     // What rustc emits and every browser reads; with all features it would write what none does.
     let features = [
         "--enable-bulk-memory",
@@ -82,13 +94,52 @@ fn site(site: &Path) -> Result<()> {
         "--enable-reference-types",
         "--enable-sign-ext",
     ];
-    run(Command::new(tools.join("node_modules/.bin/wasm-opt"))
+    run(Command::new(tools().join("node_modules/.bin/wasm-opt"))
         .args(features)
         .args(["-Oz", "-o"])
         .arg(&bound)
         .arg(&bound))?;
-    fs::write(&stamp, source)?;
-    compress(site)
+    Ok(fs::write(&stamp, source)?)
+}
+
+/// Builds the terminal, which pages load when a shell is opened. Its bindings name the modules
+/// that they use as npm does; browsers find them by address, in the same folder.
+fn terminal(pkg: &Path) -> Result<()> {
+    module("catalyst-terminal", "terminal", pkg)?;
+    let script = pkg.join("terminal.js");
+    let mut text = fs::read_to_string(&script)?;
+    for (name, package, file) in [
+        ("xterm", "@xterm/xterm", "xterm.mjs"),
+        ("xterm-addon-fit", "@xterm/addon-fit", "addon-fit.mjs"),
+    ] {
+        let (before, after) = (format!("from \"{name}\""), format!("from \"./{file}\""));
+        text = text.replace(&before, &after);
+        if !text.contains(&after) {
+            bail!("terminal.js does not import {name}: see how wasm-bindgen writes imports now");
+        }
+        let module = tools()
+            .join("node_modules")
+            .join(package)
+            .join("lib")
+            .join(file);
+        let module = fs::read_to_string(&module)
+            .with_context(|| format!("cannot read {}", module.display()))?;
+        // The map is not served.
+        let module = module
+            .lines()
+            .filter(|line| !line.starts_with("//# sourceMappingURL="));
+        fs::write(pkg.join(file), module.collect::<Vec<_>>().join("\n"))?;
+    }
+    fs::write(&script, text)?;
+    fs::copy(
+        tools().join("node_modules/@xterm/xterm/css/xterm.css"),
+        pkg.join("xterm.css"),
+    )?;
+    fs::copy(
+        root().join("terminal/start.js"),
+        pkg.join("terminal-start.js"),
+    )?;
+    Ok(())
 }
 
 /// Writes a Brotli-compressed copy next to each file that gains from it.

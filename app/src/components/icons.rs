@@ -13,6 +13,7 @@ pub(crate) enum Glyph {
     Cross,
     Down,
     Download,
+    Expand,
     Gauge,
     Hand,
     Inbox,
@@ -20,13 +21,17 @@ pub(crate) enum Glyph {
     Monitor,
     Moon,
     Out,
+    Paste,
+    Plus,
     Previews,
     Refresh,
     Ring,
     Search,
+    Shrink,
     SignOut,
     Sort,
     Sun,
+    Terminal,
     Trash,
     Up,
 }
@@ -46,6 +51,7 @@ impl Glyph {
             Self::Cross => "m4 4 8 8M12 4l-8 8",
             Self::Down => "m4 6 4 4 4-4",
             Self::Download => "M8 2.5v7.5M4.8 7 8 10.2 11.2 7M3 13.5h10",
+            Self::Expand => "M9.5 2.5h4v4M6.5 13.5h-4v-4M13.2 2.8 9.5 6.5M2.8 13.2l3.7-3.7",
             Self::Gauge => "M3 13V8.5M8 13V3M13 13V6.5",
             Self::Hand => "M8 4.5v4M8 11.3h.01M5.3 1.8h5.4l3.5 3.5v5.4l-3.5 3.5H5.3l-3.5-3.5V5.3z",
             Self::Inbox => "M2 9h3.5l1 2h3l1-2H14M2 9l2-5.8h8L14 9v4H2z",
@@ -53,6 +59,8 @@ impl Glyph {
             Self::Monitor => "M2 3h12v8H2zM5.5 13.5h5M8 11v2.5",
             Self::Moon => "M13.5 9.8A6 6 0 0 1 6.2 2.5a5.8 5.8 0 1 0 7.3 7.3",
             Self::Out => "M6.5 3.5h-3v9h9v-3M9.5 2.5h4v4M13.2 2.8 7.5 8.5",
+            Self::Paste => "M5.5 3h-2v10.5h9V3h-2M6 2h4v2.5H6z",
+            Self::Plus => "M8 3.5v9M3.5 8h9",
             Self::Previews => {
                 "M2 4.5a1.5 1.5 0 0 1 1.5-1.5h9A1.5 1.5 0 0 1 14 4.5v7a1.5 1.5 0 0 1-1.5 1.5h-9A1.5 1.5 0 0 1 2 11.5zM2 6.5h12"
             }
@@ -61,11 +69,13 @@ impl Glyph {
             }
             Self::Ring => "M8 2.5a5.5 5.5 0 1 1-5.5 5.5",
             Self::Search => "m10.5 10.5 3 3M12 7A5 5 0 1 1 2 7a5 5 0 0 1 10 0",
+            Self::Shrink => "M13.5 6.5h-4v-4M2.5 9.5h4v4M9.8 6.2l3.7-3.7M6.2 9.8l-3.7 3.7",
             Self::SignOut => "M6.5 13.5h-3v-11h3M10 5l3 3-3 3M13 8H6.5",
             Self::Sort => "m5 6.5 3-3 3 3M5 9.5l3 3 3-3",
             Self::Sun => {
                 "M8 1.5v1.3M8 13.2v1.3M1.5 8h1.3M13.2 8h1.3M3.4 3.4l.9.9M11.7 11.7l.9.9M3.4 12.6l.9-.9M11.7 4.3l.9-.9M10.8 8a2.8 2.8 0 1 1-5.6 0 2.8 2.8 0 0 1 5.6 0"
             }
+            Self::Terminal => "m3 4.5 3.5 3.5L3 11.5M8.5 12H13",
             Self::Trash => {
                 "M2.5 4.5h11M6 4.5v-2h4v2M4 4.5l.7 9h6.6l.7-9M6.7 7.2l.2 3.8M9.3 7.2l-.2 3.8"
             }

@@ -7,6 +7,7 @@ mod client;
 mod error;
 mod events;
 mod identity;
+mod exec;
 pub mod lease;
 mod logs;
 mod namespaces;
@@ -16,6 +17,9 @@ mod watch;
 
 pub use error::ClusterError;
 pub use identity::ServiceAccountName;
+pub use exec::{
+    Exec, ExecError, ExecEvent, ExecInput, ExecOutput, ExecRequest, Finished, TerminalSize,
+};
 pub use logs::{LogLine, LogStream};
 pub use source::ClusterSource;
 

@@ -168,6 +168,7 @@ mod tests {
             status: String::new(),
             commit: None,
             created_at: None,
+            job: None,
             containers,
         };
         let failed = pod(vec![

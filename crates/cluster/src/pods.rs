@@ -57,6 +57,7 @@ pub fn pod_view(pod: &Pod) -> PodView {
             .creation_timestamp
             .as_ref()
             .and_then(|t| utc(t.0)),
+        job: pod.labels().get(labels::JOB_TYPE).cloned(),
         containers,
     }
 }

@@ -200,8 +200,29 @@ pub struct PodView {
     pub commit: Option<String>,
     /// When it was made.
     pub created_at: Option<DateTime<Utc>>,
+    /// What it does for Catalyst itself (`inspect`, `build`); none for the project's own pods.
+    #[serde(default)]
+    pub job: Option<String>,
     /// Its containers: init ones first, in the order in which they run.
     pub containers: Vec<ContainerView>,
+}
+
+/// The container that fetches the source. It may hold a credential for that, which is Catalyst's
+/// and not the team's.
+pub const FETCHES_SOURCE: &str = "git-clone";
+
+impl PodView {
+    /// Whether a container of this pod is the project's own, and not one of Catalyst's.
+    #[must_use]
+    pub fn is_projects_own(&self, container: &ContainerView) -> bool {
+        self.job.is_none() && container.name != FETCHES_SOURCE
+    }
+
+    /// Whether there is something to open a shell in.
+    #[must_use]
+    pub fn takes_shell(&self, container: &ContainerView) -> bool {
+        container.state == "running" && self.is_projects_own(container)
+    }
 }
 
 /// A container of a pod.

@@ -40,6 +40,7 @@ pub mod redact;
 mod report;
 mod request;
 pub mod settings;
+pub mod shell;
 mod sweep;
 mod timeline;
 mod watch;
@@ -65,6 +66,7 @@ pub use read::LogStream;
 pub use redact::Redactor;
 pub use request::for_request;
 pub use settings::PreviewSettings;
+pub use shell::{Shell, ShellEnd, ShellLimits, ShellRequest, ShellTicket};
 
 /// `component` of every log event about the life of a preview.
 const COMPONENT: &str = "preview-environments";
@@ -97,6 +99,8 @@ struct Inner {
     delivered: Notify,
     /// Work was asked for.
     work_due: Notify,
+    /// The shells that are open.
+    shells: shell::OpenShells,
     /// The process ends: streams end too.
     stopping: CancellationToken,
 }
@@ -136,6 +140,7 @@ impl Previews {
                 announced: announce::Announced::default(),
                 delivered: Notify::new(),
                 work_due: Notify::new(),
+                shells: shell::OpenShells::default(),
                 stopping: CancellationToken::new(),
             }),
         }
@@ -148,6 +153,9 @@ impl Previews {
         let ending = async {
             shutdown.cancelled().await;
             self.inner.stopping.cancel();
+            // So that the audit log says of each that it was closed.
+            let closed = self.inner.shells.all_closed();
+            let _ = tokio::time::timeout(shell::FAREWELL, closed).await;
         };
         tokio::join!(
             ending,

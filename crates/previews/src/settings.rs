@@ -5,6 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::redact::Redactor;
+use crate::shell::ShellLimits;
 
 /// The settings of the use cases. [`PreviewSettings::default`] is what runs in production.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct PreviewSettings {
     /// Whether the personal access token that Catalyst acts with may be handed to previews of
     /// Projects that ask for it. It is good for all that its owner may do, not for one repository.
     pub git_token_pat_mode: bool,
+    /// How long shells may stay open, and how many.
+    pub shells: ShellLimits,
     /// The secrets that no text may show.
     pub redactor: Redactor,
     /// Sentences for the operators' page on what does not work as it should on this machine.
@@ -62,6 +65,7 @@ impl Default for PreviewSettings {
             orphan_age: Duration::from_secs(30),
             sweep_every: Duration::from_secs(300),
             git_token_pat_mode: false,
+            shells: ShellLimits::default(),
             redactor: Redactor::default(),
             notices: Vec::new(),
         }

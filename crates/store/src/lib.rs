@@ -16,6 +16,7 @@ mod database;
 mod deliveries;
 mod deployments;
 mod error;
+mod kept_logs;
 mod leases;
 mod listing;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use audit::{AuditEntry, NewAuditEntry};
 pub use database::{SessionPool, Store};
 pub use deliveries::{Delivery, NewDelivery};
 pub use error::StoreError;
+pub use kept_logs::{KeptLog, KeptLogBounds, NewKeptLog};
 pub use listing::Scope;
 pub use previews::{Preview, PreviewReport, PreviewRequest, Reported, Request, Requested};
 pub use projects::{ProjectRepository, ProjectSync};

@@ -3,9 +3,10 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
+use axum::serve::ListenerExt;
 use catalyst_cluster::{Cluster, ClusterSource};
 use catalyst_localkube::LocalKube;
-use catalyst_previews::Previews;
+use catalyst_previews::{PreviewSettings, Previews};
 use clap::Args;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,7 @@ use crate::{
         guard::Origins,
         inside::{self, Part},
     },
-    settings::{Common, GitHubSettings, PreviewRouting, SettingsError},
+    settings::{Common, GitHubSettings, PreviewRouting, SettingsError, ShellSettings},
     wiring,
 };
 
@@ -27,6 +28,8 @@ pub struct Serve {
     github: GitHubSettings,
     #[command(flatten)]
     routing: PreviewRouting,
+    #[command(flatten)]
+    shells: ShellSettings,
 
     /// Address of a second listener, which answers requests for Git credentials and nothing else:
     /// pods of previews may reach it, and not the dashboard [default: with the embedded cluster a
@@ -67,6 +70,12 @@ impl Serve {
             }
             None => None,
         };
+        // Keystrokes and what they print are small, and nobody wants to wait for more of them.
+        let listener = listener.tap_io(|connection| {
+            if let Err(error) = connection.set_nodelay(true) {
+                tracing::debug!(%error, "a connection answers later than it could");
+            }
+        });
 
         // Two stages: the door closes first, what stands behind it afterwards.
         let closing = CancellationToken::new();
@@ -107,7 +116,10 @@ impl Serve {
             store.clone(),
             cluster.clone(),
             github,
-            wiring::preview_settings(&common, &self.github, notices),
+            PreviewSettings {
+                shells: self.shells.limits(),
+                ..wiring::preview_settings(&common, &self.github, notices)
+            },
         );
         let mut background = JoinSet::new();
         match (self.run_operator.unwrap_or(local), local) {

@@ -83,8 +83,9 @@ pub async fn check_host(State(origins): State<Origins>, request: Request, next: 
     (StatusCode::MISDIRECTED_REQUEST, message).into_response()
 }
 
-/// Refuses requests that change something unless they come from our own pages: previews answer on
-/// sibling host names, so a same-site cookie alone proves nothing.
+/// Refuses requests that change something, and WebSockets, unless they come from our own pages:
+/// previews answer on sibling host names, so a same-site cookie alone proves nothing, and what a
+/// WebSocket says is kept from foreign pages by nobody else.
 pub async fn check_origin(
     State(origins): State<Origins>,
     request: Request,
@@ -94,6 +95,7 @@ pub async fn check_origin(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS
     );
+    let safe = safe && !request.headers().contains_key(header::UPGRADE);
     let exempt = request.uri().path() == super::WEBHOOK_PATH;
     if safe || exempt || is_same_origin(&origins, request.headers()) {
         return next.run(request).await;

@@ -8,6 +8,7 @@ pub mod inside;
 mod pages;
 mod request_id;
 pub mod session;
+mod shell;
 mod streams;
 mod webhook;
 
@@ -103,6 +104,7 @@ pub fn router(state: AppState, sessions: session::Sessions, secure: bool) -> Rou
             get(streams::preview),
         )
         .route("/api/preview-environments/{id}/logs", get(streams::logs))
+        .route("/api/ws/exec/{namespace}/{pod}", get(shell::open))
         .route(
             "/api/fn/{*name}",
             get(pages::server_function).post(pages::server_function),

@@ -1,5 +1,7 @@
 //! Who is at the other end: sessions in the database, and the one-time link that begins one.
 
+use std::time::Duration;
+
 use axum::{
     Form,
     extract::{FromRequestParts, Request, State},
@@ -25,6 +27,9 @@ const USER: &str = "user";
 
 /// Days without a visit after which one signs in anew.
 const IDLE_DAYS: i64 = 7;
+
+/// How often what stays open looks whether its session is still there.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Sessions in the store's own database.
 #[derive(Debug, Clone)]
@@ -109,6 +114,20 @@ pub async fn identify(
         }
     }
     next.run(request).await
+}
+
+/// Waits until this session is not the user's any more: they signed out, here or in another tab,
+/// or signed in anew.
+pub async fn signed_out(session: Session, user: Uuid) {
+    loop {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        // Where the store does not answer, nobody has signed out.
+        if session.load().await.is_ok()
+            && !matches!(session.get::<Uuid>(USER).await, Ok(Some(now)) if now == user)
+        {
+            return;
+        }
+    }
 }
 
 /// The signed-in actor; answers 401 where there is none.

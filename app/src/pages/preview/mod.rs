@@ -6,6 +6,7 @@ mod history;
 mod logs;
 mod notice;
 mod pods;
+mod shell;
 mod steps;
 mod story;
 
@@ -93,6 +94,7 @@ fn Preview(preview: PreviewDetail, lines: FirstLines, settings: LogSettings) -> 
             None => d.summary.title.clone(),
         })
     });
+    let shells = shell::Shells::new(detail);
     view! {
         <Title text=move || format!("{}: {}", badge.get().word, title.get()) />
         <header::Header detail connection />
@@ -100,12 +102,13 @@ fn Preview(preview: PreviewDetail, lines: FirstLines, settings: LogSettings) -> 
         <steps::Steps detail />
         <div class="columns">
             <div class="column">
+                <shell::ShellPanel detail shells />
                 <LogPanel detail lines settings />
                 <story::Story detail />
             </div>
             <div class="column">
                 <facts::Facts detail />
-                <pods::Pods detail settings />
+                <pods::Pods detail settings shells />
                 <history::Deployments detail />
             </div>
         </div>

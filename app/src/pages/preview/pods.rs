@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use super::{
     href,
     logs::{LogSettings, Source, has_begun},
+    shell::Shells,
 };
 use crate::{
     components::text::{Age, Cut},
@@ -15,7 +16,11 @@ use crate::{
 
 /// The card of pods; none while there are none.
 #[component]
-pub(super) fn Pods(detail: RwSignal<PreviewDetail>, settings: LogSettings) -> impl IntoView {
+pub(super) fn Pods(
+    detail: RwSignal<PreviewDetail>,
+    settings: LogSettings,
+    shells: Shells,
+) -> impl IntoView {
     let pods = Memo::new(move |_| detail.with(|d| d.pods.clone()));
     let page = detail.with_untracked(|d| href(&d.summary));
     view! {
@@ -30,7 +35,7 @@ pub(super) fn Pods(detail: RwSignal<PreviewDetail>, settings: LogSettings) -> im
                         let page = page.clone();
                         move || {
                             let pods = pods.get().into_iter();
-                            pods.map(|pod| view! { <Pod pod page=page.clone() settings /> }).collect_view()
+                            pods.map(|pod| view! { <Pod pod page=page.clone() settings shells /> }).collect_view()
                         }
                     }
                 </ul>
@@ -41,14 +46,15 @@ pub(super) fn Pods(detail: RwSignal<PreviewDetail>, settings: LogSettings) -> im
 }
 
 #[component]
-fn Pod(pod: PodView, page: String, settings: LogSettings) -> impl IntoView {
-    let name = pod.name.clone();
+fn Pod(pod: PodView, page: String, settings: LogSettings, shells: Shells) -> impl IntoView {
+    let here = pod.clone();
     let container = move |container: ContainerView| {
         let source = Source {
-            pod: name.clone(),
+            pod: here.name.clone(),
             container: container.name.clone(),
         };
-        view! { <Container container source page=page.clone() settings /> }
+        let shells = here.takes_shell(&container).then_some(shells);
+        view! { <Container container source page=page.clone() settings shells /> }
     };
     let status_class = format!("pod-status {}", pod_tone(&pod.status).class());
     view! {
@@ -75,10 +81,26 @@ fn Container(
     source: Source,
     page: String,
     settings: LogSettings,
+    /// Where a shell is opened; none where there is nothing to open one in.
+    shells: Option<Shells>,
 ) -> impl IntoView {
     let tone = container_tone(&container);
     let state = state_in_words(&container);
     let link = format!("{page}?source={}#logs", format::encode(&source.to_string()));
+    let shell = shells.map(|shells| {
+        let source = source.clone();
+        let label = format!("Shell in {}", source.container);
+        view! {
+            <button
+                type="button"
+                class="quiet-link scripted"
+                aria-label=label
+                on:click=move |_| shells.open(source.clone())
+            >
+                "Shell"
+            </button>
+        }
+    });
     let show = move |event: leptos::ev::MouseEvent| {
         event.prevent_default();
         settings.show(source.clone());
@@ -98,6 +120,7 @@ fn Container(
                         format!(" · {count}")
                     })}
             </span>
+            {shell}
             {started
                 .then(|| {
                     view! {

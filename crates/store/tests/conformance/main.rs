@@ -29,6 +29,7 @@ mod deliveries;
 mod deployments;
 mod given;
 mod identity;
+mod kept_logs;
 mod leases;
 mod listing;
 mod opening;

@@ -30,7 +30,7 @@ impl fmt::Display for Source {
 
 impl Source {
     /// Reads `pod/container`; none for anything else.
-    pub(super) fn read(text: &str) -> Option<Self> {
+    pub(crate) fn read(text: &str) -> Option<Self> {
         let (pod, container) = text.split_once('/')?;
         (!pod.is_empty() && !container.is_empty()).then(|| Self {
             pod: pod.to_owned(),
