@@ -172,6 +172,7 @@ pub(crate) fn ready_detail() -> PreviewDetail {
                 container("app", false, "running", None),
             ],
         }],
+        kept_logs: Vec::new(),
         cluster: "local".into(),
         runs: Some("Node.js with npm: npm run dev".into()),
         allowed: Allowed {

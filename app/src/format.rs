@@ -124,6 +124,19 @@ pub(crate) fn encode(text: &str) -> String {
     out
 }
 
+/// A number with its thousands set apart: `100,000`.
+pub(crate) fn grouped(number: u32) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,5 +220,11 @@ mod tests {
     #[test]
     fn values_of_a_query_are_encoded() {
         assert_eq!(encode("a b&c=ü"), "a%20b%26c%3D%C3%BC");
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        let said: Vec<_> = [0, 999, 1000, 100_000, 1_234_567].map(grouped).into();
+        assert_eq!(said, ["0", "999", "1,000", "100,000", "1,234,567"]);
     }
 }

@@ -92,7 +92,7 @@ const RIGHTS = {
   "catalyst-web": [
     "/events list",
     "/namespaces create get",
-    "/pods list",
+    "/pods list watch",
     "/pods/exec create get",
     "/pods/log get",
     "authentication.k8s.io/tokenreviews create",

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use js_sys::{Function, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
-use web_sys::{HtmlElement, KeyboardEvent, MutationObserver, MutationObserverInit, ResizeObserver};
+use web_sys::{HtmlElement, KeyboardEvent, MediaQueryList, MutationObserver, MutationObserverInit, ResizeObserver};
 use xterm_js_rs::addons::fit::FitAddon;
 use xterm_js_rs::{Terminal, TerminalOptions};
 
@@ -47,6 +47,8 @@ pub(crate) struct Screen {
     fit: FitAddon,
     calls: RefCell<Calls>,
     observers: RefCell<Option<(ResizeObserver, MutationObserver)>>,
+    /// Tells when the system turns dark or light.
+    scheme: RefCell<Option<MediaQueryList>>,
     resizing: Rc<Timer>,
 }
 
@@ -71,6 +73,7 @@ impl Screen {
             fit,
             calls: RefCell::default(),
             observers: RefCell::default(),
+            scheme: RefCell::default(),
             resizing: Timer::new(),
         });
         screen.fit();
@@ -165,6 +168,9 @@ impl Screen {
             sizes.disconnect();
             themes.disconnect();
         }
+        if let Some(scheme) = self.scheme.take() {
+            scheme.set_onchange(None);
+        }
         self.resizing.clear();
         self.terminal.dispose();
     }
@@ -235,6 +241,7 @@ impl Screen {
             .and_then(|window| window.match_media("(prefers-color-scheme: dark)").ok()?);
         if let Some(dark) = dark {
             dark.set_onchange(Some(themed.as_ref().unchecked_ref()));
+            self.scheme.replace(Some(dark));
         }
         let mut calls = self.calls.borrow_mut();
         calls.observed = Some(observed);

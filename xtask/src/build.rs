@@ -112,7 +112,7 @@ fn terminal(pkg: &Path) -> Result<()> {
         ("xterm", "@xterm/xterm", "xterm.mjs"),
         ("xterm-addon-fit", "@xterm/addon-fit", "addon-fit.mjs"),
     ] {
-        let (before, after) = (format!("from \"{name}\""), format!("from \"./{file}\""));
+        let (before, after) = (format!("from '{name}'"), format!("from './{file}'"));
         text = text.replace(&before, &after);
         if !text.contains(&after) {
             bail!("terminal.js does not import {name}: see how wasm-bindgen writes imports now");

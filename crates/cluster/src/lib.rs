@@ -20,7 +20,8 @@ pub use identity::ServiceAccountName;
 pub use exec::{
     Exec, ExecError, ExecEvent, ExecInput, ExecOutput, ExecRequest, Finished, TerminalSize,
 };
-pub use logs::{LogLine, LogStream};
+pub use logs::{LogEnd, LogLine, LogStream, stamped};
+pub use pods::pod_view;
 pub use source::ClusterSource;
 
 use catalyst_crd::{Environment, Project};

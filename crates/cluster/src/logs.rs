@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use catalyst_model::views::{ContainerView, LogQuery, PodView};
 use chrono::{DateTime, Utc};
-use futures::{AsyncBufReadExt, Stream, StreamExt, TryStreamExt};
+use futures::{AsyncBufReadExt, AsyncReadExt, Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::LogParams};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::{Cluster, ClusterError};
 
 /// The most lines that one query reads from the end.
-pub const MAX_TAIL: u32 = 10_000;
+pub const MAX_TAIL: u32 = 100_000;
+
+/// Lines that are looked through for the end of a log.
+const ENDING: i64 = 50_000;
 
 /// One line of a log, without its line end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +61,7 @@ impl Cluster {
             follow: query.follow,
             previous: query.previous,
             tail_lines: Some(i64::from(query.tail_lines.min(MAX_TAIL))),
+            since_seconds: query.since_seconds.map(|seconds| i64::from(seconds.max(1))),
             timestamps: query.timestamps,
             ..LogParams::default()
         };
@@ -74,6 +78,73 @@ impl Cluster {
                 source,
             })
             .boxed())
+    }
+}
+
+/// The end of a log, each line with its time before it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogEnd {
+    /// Whole lines.
+    pub text: Vec<u8>,
+    /// Whether there was more before them.
+    pub cut: bool,
+}
+
+impl Cluster {
+    /// Reads a container's log until the container ends, or for as long as `patience` lasts, and
+    /// keeps its last `most` bytes. What was read when the stream breaks off is kept too: a pod
+    /// that goes takes its log along.
+    ///
+    /// # Errors
+    /// Where the log cannot be opened: it never ran, or is gone already.
+    pub async fn log_end(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        most: usize,
+        patience: std::time::Duration,
+    ) -> Result<LogEnd, ClusterError> {
+        let params = LogParams {
+            container: Some(container.to_owned()),
+            follow: true,
+            tail_lines: Some(ENDING),
+            timestamps: true,
+            ..LogParams::default()
+        };
+        let api: Api<Pod> = Api::namespaced(self.client(), namespace);
+        let on = format!("container {namespace}/{pod}/{container}");
+        let reader = api
+            .log_stream(pod, &params)
+            .await
+            .map_err(|e| ClusterError::new("read logs of", &on, e))?;
+        let mut reader = std::pin::pin!(reader);
+        let mut end = LogEnd::default();
+        let reading = async {
+            let mut buffer = vec![0; 64 * 1024];
+            while let Ok(read @ 1..) = reader.read(&mut buffer).await {
+                end.text.extend_from_slice(&buffer[..read]);
+                if end.text.len() > 2 * most {
+                    end.shorten(most);
+                }
+            }
+        };
+        let _ = tokio::time::timeout(patience, reading).await;
+        end.shorten(most);
+        Ok(end)
+    }
+}
+
+impl LogEnd {
+    /// Leaves the whole lines of the last `most` bytes.
+    fn shorten(&mut self, most: usize) {
+        let Some(surplus) = self.text.len().checked_sub(most).filter(|it| *it > 0) else {
+            return;
+        };
+        let line = self.text[surplus..].iter().position(|&byte| byte == b'\n');
+        self.text
+            .drain(..line.map_or(surplus, |at| surplus + at + 1));
+        self.cut = true;
     }
 }
 
@@ -113,6 +184,12 @@ fn lines(
     })
 }
 
+/// A line with its time before it, as the API server writes them; or without one.
+#[must_use]
+pub fn stamped(line: &str) -> LogLine {
+    parse(line, true)
+}
+
 fn parse(line: &str, timestamps: bool) -> LogLine {
     let stamped = line
         .split_once(' ')
@@ -149,6 +226,16 @@ mod tests {
         );
         assert_eq!((read[1].at, read[1].text.as_str()), (None, "no time"));
         assert_eq!(read[2].text, "last");
+    }
+
+    #[test]
+    fn of_a_long_log_the_last_whole_lines_are_kept() {
+        let mut end = LogEnd::default();
+        end.text = b"first\nsecond\nthird\n".to_vec();
+        end.shorten(100);
+        assert!(!end.cut);
+        end.shorten(10);
+        assert_eq!((end.text.as_slice(), end.cut), (&b"third\n"[..], true));
     }
 
     #[test]

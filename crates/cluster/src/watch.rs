@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use catalyst_crd::{Environment, Project};
 use futures::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Resource,
     runtime::{WatchStreamExt, watcher},
@@ -32,6 +33,15 @@ impl Cluster {
         &self,
     ) -> impl Stream<Item = Result<watcher::Event<Project>, ClusterError>> + Send + use<> {
         watch(self.all_projects(), "Projects")
+    }
+}
+
+impl Cluster {
+    /// The same for every pod, of whatever namespace.
+    pub fn watch_pods(
+        &self,
+    ) -> impl Stream<Item = Result<watcher::Event<Pod>, ClusterError>> + Send + use<> {
+        watch(Api::<Pod>::all(self.client()), "pods")
     }
 }
 

@@ -70,12 +70,37 @@ pub struct PreviewDetail {
     pub deployments: Vec<DeploymentView>,
     /// Its pods, newest first.
     pub pods: Vec<PodView>,
+    /// Logs that are kept of containers whose pods are gone, newest first.
+    #[serde(default)]
+    pub kept_logs: Vec<KeptLogView>,
     /// The name of the cluster it runs in.
     pub cluster: String,
     /// How the source is built and run, in words ("Node.js with npm: npm run dev"), once known.
     pub runs: Option<String>,
     /// What the one who asked may do now.
     pub allowed: Allowed,
+}
+
+/// The end of a container's log, kept when its pod went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptLogView {
+    /// The pod.
+    pub pod: String,
+    /// The container.
+    pub container: String,
+    /// Whether the container ran before the others, to its end.
+    pub init: bool,
+    /// What the pod did for Catalyst itself (`inspect`, `build`); none for the project's own.
+    pub job: Option<String>,
+    /// The commit that it ran, where its label told.
+    pub commit: Option<String>,
+    /// When its pod went.
+    pub kept_at: DateTime<Utc>,
+    /// Bytes that are kept, times included.
+    pub size: u64,
+    /// Whether there was more before them.
+    pub cut: bool,
 }
 
 /// What the one who asked may do with a preview in its present state.
@@ -397,8 +422,10 @@ pub struct LogQuery {
     pub pod: Option<String>,
     /// The container; none means the one that runs or failed last.
     pub container: Option<String>,
-    /// How many lines from the end, at most 10,000.
+    /// How many lines from the end, at most 100,000.
     pub tail_lines: u32,
+    /// Only lines of the last so many seconds.
+    pub since_seconds: Option<u32>,
     /// Put the time before each line (RFC 3339).
     pub timestamps: bool,
     /// Keep the stream open for new lines.
@@ -413,6 +440,7 @@ impl Default for LogQuery {
             pod: None,
             container: None,
             tail_lines: 100,
+            since_seconds: None,
             timestamps: true,
             follow: false,
             previous: false,

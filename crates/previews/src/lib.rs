@@ -28,6 +28,7 @@ mod desired;
 mod error;
 mod identity;
 mod inbox;
+mod keep;
 mod lease;
 mod live;
 pub mod metrics;
@@ -163,6 +164,7 @@ impl Previews {
             self.work(shutdown.clone()),
             self.watch(shutdown.clone()),
             self.announce(shutdown.clone()),
+            self.keep_logs(shutdown.clone()),
             self.sweep_regularly(shutdown.clone()),
         );
     }

@@ -40,12 +40,35 @@ pub struct PreviewSettings {
     /// Whether the personal access token that Catalyst acts with may be handed to previews of
     /// Projects that ask for it. It is good for all that its owner may do, not for one repository.
     pub git_token_pat_mode: bool,
+    /// How much is kept of the logs of containers whose pods are gone.
+    pub kept_logs: KeptLogs,
     /// How long shells may stay open, and how many.
     pub shells: ShellLimits,
     /// The secrets that no text may show.
     pub redactor: Redactor,
     /// Sentences for the operators' page on what does not work as it should on this machine.
     pub notices: Vec<String>,
+}
+
+/// How much is kept of the logs of containers whose pods are gone: of each its last megabyte.
+#[derive(Debug, Clone, Copy)]
+pub struct KeptLogs {
+    /// Logs of one preview; the oldest go first.
+    pub per_preview: u32,
+    /// Bytes of all, compressed.
+    pub bytes: u64,
+    /// Days.
+    pub days: u16,
+}
+
+impl Default for KeptLogs {
+    fn default() -> Self {
+        Self {
+            per_preview: 40,
+            bytes: 1024 * 1024 * 1024,
+            days: 30,
+        }
+    }
 }
 
 impl Default for PreviewSettings {
@@ -65,6 +88,7 @@ impl Default for PreviewSettings {
             orphan_age: Duration::from_secs(30),
             sweep_every: Duration::from_secs(300),
             git_token_pat_mode: false,
+            kept_logs: KeptLogs::default(),
             shells: ShellLimits::default(),
             redactor: Redactor::default(),
             notices: Vec::new(),

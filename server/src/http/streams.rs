@@ -50,7 +50,10 @@ pub async fn preview(
     respond(&state, details)
 }
 
-/// `GET /api/preview-environments/{id}/logs`: text, or with `follow=true` a stream of
+/// Lines that are sent together at most.
+const TOGETHER: usize = 500;
+
+/// `GET /api/preview-environments/{id}/logs`: text, or with `follow=true` a stream of arrays of
 /// `{at, text}`. A log that breaks off says so in an event named `failure`; one that ends says
 /// `end`.
 pub async fn logs(
@@ -82,10 +85,22 @@ pub async fn logs(
         ];
         return (plain, Body::from_stream(text)).into_response();
     }
+    // Lines that are there already go together: a browser takes a thousand events one by one.
     let events = lines
-        .map(|line| match line {
-            Ok(line) => event(&line),
-            Err(error) => failure(&error).event("failure"),
+        .ready_chunks(TOGETHER)
+        .flat_map(|lines| {
+            let mut events = Vec::new();
+            let mut good = Vec::with_capacity(lines.len());
+            for line in lines {
+                match line {
+                    Ok(line) => good.push(line),
+                    Err(error) => events.push(failure(&error).event("failure")),
+                }
+            }
+            if !good.is_empty() {
+                events.insert(0, event(&good));
+            }
+            stream::iter(events)
         })
         // The browser would begin anew after an ended stream; this tells it not to.
         .chain(stream::once(async {

@@ -45,7 +45,10 @@ impl Previews {
 
     async fn detail(&self, actor: &Actor, preview: Preview) -> Result<PreviewDetail, Error> {
         let cluster = &self.inner.cluster;
-        let deployments = self.inner.store.deployments(&preview.id).await?;
+        let (deployments, kept_logs) = tokio::try_join!(
+            self.inner.store.deployments(&preview.id),
+            self.inner.store.kept_logs(&preview.id),
+        )?;
         let present = preview.deleted_at.is_none();
         let environment = match present {
             true => self.environment_of(&preview).await,
@@ -75,6 +78,7 @@ impl Previews {
             events: self.or_none(events, &preview),
             pods: self.or_none(pods, &preview),
             deployments,
+            kept_logs: kept_logs.into_iter().map(crate::keep::view).collect(),
             cluster: cluster.name().to_owned(),
             runs: environment.and_then(runs).map(str::to_owned),
             allowed: allowed(actor, &preview),

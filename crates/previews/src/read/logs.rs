@@ -4,6 +4,7 @@ use std::pin::Pin;
 
 use catalyst_cluster::LogLine;
 use catalyst_model::views::LogQuery;
+use catalyst_store::Preview;
 use futures::{Stream, StreamExt};
 
 use crate::Previews;
@@ -15,7 +16,8 @@ use crate::error::Error;
 pub type LogStream = Pin<Box<dyn Stream<Item = Result<LogLine, Error>> + Send + 'static>>;
 
 impl Previews {
-    /// A container's output, with Catalyst's own secrets taken out of it.
+    /// A container's output, with Catalyst's own secrets taken out of it. Of a container that is
+    /// gone, what was kept of it.
     ///
     /// # Errors
     /// `NotFound` for unknown and foreign ids, and where there is no such pod or container (yet).
@@ -30,12 +32,16 @@ impl Previews {
             what: "log of preview",
             id: preview.namespace.clone(),
         };
-        if preview.deleted_at.is_some() {
-            return Err(missing());
-        }
-        let lines = match self.inner.cluster.logs(&preview.namespace, query).await {
-            Ok(lines) => lines,
-            Err(e) if e.is_not_found() => return Err(missing()),
+        let read = match preview.deleted_at {
+            Some(_) => None,
+            None => Some(self.inner.cluster.logs(&preview.namespace, query).await),
+        };
+        let lines = match read.transpose() {
+            Ok(Some(lines)) => lines,
+            Ok(None) => return self.kept_log(&preview, query).await?.ok_or_else(missing),
+            Err(e) if e.is_not_found() => {
+                return self.kept_log(&preview, query).await?.ok_or_else(missing);
+            }
             Err(e) => {
                 let action = format!("cannot read the logs of {}", preview.namespace);
                 return Err(Error::unavailable(action, e));
@@ -51,5 +57,15 @@ impl Previews {
         });
         let stopping = self.inner.stopping.clone();
         Ok(lines.take_until(stopping.cancelled_owned()).boxed())
+    }
+
+    /// What was kept of a log that is gone.
+    async fn kept_log(
+        &self,
+        preview: &Preview,
+        query: &LogQuery,
+    ) -> Result<Option<LogStream>, Error> {
+        let lines = self.kept_lines(preview, query).await?;
+        Ok(lines.map(|lines| futures::stream::iter(lines.into_iter().map(Ok)).boxed()))
     }
 }

@@ -6,13 +6,14 @@ use leptos::prelude::*;
 use super::{
     lines::Buffer,
     search::Search,
-    settings::{LogSettings, Source, TAILS, address, automatic, begun},
+    settings::{LogSettings, SINCE, Source, TAILS, address, automatic, begun},
 };
 use crate::{
     components::{
         copy::CopyButton,
-        icons::{Glyph, Icon},
+        icons::{Glyph, Icon, LiveIcon},
     },
+    format,
     live::Connection,
     pages::preview::href,
 };
@@ -24,11 +25,12 @@ pub(super) fn Head(
     settings: LogSettings,
     buffer: Buffer,
     connection: ReadSignal<Connection>,
+    maximised: RwSignal<bool>,
 ) -> impl IntoView {
     let id = detail.with_untracked(|d| d.summary.id.clone());
     let download = move || {
         let query = LogQuery {
-            tail_lines: 10_000,
+            tail_lines: 100_000,
             timestamps: settings.timestamps.get(),
             follow: false,
             ..detail.with(|d| settings.query(d))
@@ -50,6 +52,14 @@ pub(super) fn Head(
             Connection::Idle => "",
         },
     );
+    let size = move || match maximised.get() {
+        true => "Leave full screen",
+        false => "Full screen",
+    };
+    let glyph = Signal::derive(move || match maximised.get() {
+        true => Glyph::Shrink,
+        false => Glyph::Expand,
+    });
     view! {
         <div class="card-head log-head">
             <h2 id="logs-title">
@@ -67,6 +77,16 @@ pub(super) fn Head(
                 >
                     <Icon glyph=Glyph::Download />
                 </a>
+                <button
+                    type="button"
+                    class="icon-button scripted"
+                    aria-label=size
+                    title=size
+                    aria-pressed=move || maximised.get().to_string()
+                    on:click=move |_| maximised.update(|on| *on = !*on)
+                >
+                    <LiveIcon glyph />
+                </button>
             </div>
         </div>
     }
@@ -84,7 +104,7 @@ pub(super) fn Controls(
     // A container that was never started again has no run before this one.
     let has_previous = Memo::new(move |_| {
         detail.with(|d| match settings.source.get() {
-            Some(source) => begun(&d.pods, &source),
+            Some(source) => begun(d, &source),
             None => automatic(d).map(|(_, restarts)| restarts),
         }) > Some(0)
     });
@@ -93,6 +113,7 @@ pub(super) fn Controls(
             <input type="hidden" name="chosen" value="yes" />
             <Sources detail settings />
             <Tails settings />
+            <Since settings />
             <div class="toggles">
                 <button
                     type="button"
@@ -121,15 +142,7 @@ pub(super) fn Controls(
 /// The containers that have a log.
 #[component]
 fn Sources(detail: RwSignal<PreviewDetail>, settings: LogSettings) -> impl IntoView {
-    let pods = Memo::new(move |_| {
-        detail.with(|d| {
-            let pods = d.pods.iter().map(|pod| {
-                let containers = pod.containers.iter().map(|c| (c.name.clone(), c.init));
-                (pod.name.clone(), containers.collect::<Vec<_>>())
-            });
-            pods.collect::<Vec<_>>()
-        })
-    });
+    let pods = Memo::new(move |_| detail.with(pods));
     let chosen_by_us = Memo::new(move |_| detail.with(automatic));
     let automatic = move || match chosen_by_us.get() {
         Some((source, _)) => format!("Newest ({})", source.container),
@@ -148,7 +161,11 @@ fn Sources(detail: RwSignal<PreviewDetail>, settings: LogSettings) -> impl IntoV
             .set(Source::read(&event_target_value(&event)))
     };
     let groups = move || {
-        let group = |(pod, containers): (String, Vec<(String, bool)>)| {
+        let group = |PodLogs {
+                         label,
+                         pod,
+                         containers,
+                     }: PodLogs| {
             let option = |(container, init): (String, bool)| {
                 let source = Source {
                     pod: pod.clone(),
@@ -170,7 +187,7 @@ fn Sources(detail: RwSignal<PreviewDetail>, settings: LogSettings) -> impl IntoV
                 }
             };
             let options = containers.into_iter().map(option).collect_view();
-            view! { <optgroup label=pod.clone()>{options}</optgroup> }
+            view! { <optgroup label=label>{options}</optgroup> }
         };
         pods.get().into_iter().map(group).collect_view()
     };
@@ -188,6 +205,81 @@ fn Sources(detail: RwSignal<PreviewDetail>, settings: LogSettings) -> impl IntoV
     .into_any()
 }
 
+/// A pod whose containers have logs.
+#[derive(Clone, PartialEq)]
+struct PodLogs {
+    label: String,
+    pod: String,
+    /// Each with whether it runs before the others, to its end.
+    containers: Vec<(String, bool)>,
+}
+
+/// The pods that there are, then those that are gone, each by its name and what it is for.
+fn pods(detail: &PreviewDetail) -> Vec<PodLogs> {
+    let label = |pod: &str, job: Option<&str>, gone: bool| {
+        let job = match job {
+            Some("inspect") => " (looks at the source)",
+            Some("build") => " (build)",
+            Some(_) => " (Catalyst's own)",
+            None => "",
+        };
+        let gone = if gone { ", gone" } else { "" };
+        format!("{pod}{job}{gone}")
+    };
+    let mut pods: Vec<PodLogs> = detail
+        .pods
+        .iter()
+        .map(|pod| PodLogs {
+            label: label(&pod.name, pod.job.as_deref(), false),
+            pod: pod.name.clone(),
+            containers: pod
+                .containers
+                .iter()
+                .map(|it| (it.name.clone(), it.init))
+                .collect(),
+        })
+        .collect();
+    for log in &detail.kept_logs {
+        if detail.pods.iter().any(|pod| pod.name == log.pod) {
+            continue;
+        }
+        let container = (log.container.clone(), log.init);
+        match pods.iter_mut().find(|pod| pod.pod == log.pod) {
+            Some(pod) => pod.containers.push(container),
+            None => pods.push(PodLogs {
+                label: label(&log.pod, log.job.as_deref(), true),
+                pod: log.pod.clone(),
+                containers: vec![container],
+            }),
+        }
+    }
+    pods
+}
+
+#[component]
+fn Since(settings: LogSettings) -> impl IntoView {
+    let choose = move |event| {
+        if let Ok(since) = event_target_value(&event).parse() {
+            settings.since.set(since);
+        }
+    };
+    let option = move |(seconds, name): (u32, &'static str)| {
+        view! {
+            <option value=seconds.to_string() selected=move || settings.since.get() == seconds>
+                {name}
+            </option>
+        }
+    };
+    view! {
+        <label class="field">
+            <span class="unseen">"Since when"</span>
+            <select name="since" prop:value=move || settings.since.get().to_string() on:change=choose>
+                {SINCE.into_iter().map(option).collect_view()}
+            </select>
+        </label>
+    }
+}
+
 #[component]
 fn Tails(settings: LogSettings) -> impl IntoView {
     let choose = move |event| {
@@ -198,7 +290,7 @@ fn Tails(settings: LogSettings) -> impl IntoView {
     let option = move |tail: u32| {
         view! {
             <option value=tail.to_string() selected=move || settings.tail.get() == tail>
-                {format!("{tail} lines")}
+                {format!("{} lines", format::grouped(tail))}
             </option>
         }
     };
@@ -243,7 +335,10 @@ fn SearchField(search: Search) -> impl IntoView {
         }
     };
     let found = move || {
-        let count = search.hits.with(Vec::len);
+        let count = search.count();
+        if search.pattern.with(Result::is_err) {
+            return "not a pattern".to_owned();
+        }
         let searching = search.text.with(|text| !text.is_empty());
         match (searching, count) {
             (false, _) => String::new(),
@@ -275,6 +370,16 @@ fn SearchField(search: Search) -> impl IntoView {
                 on:click=move |_| search.match_case.update(|on| *on = !*on)
             >
                 "Aa"
+            </button>
+            <button
+                type="button"
+                class="mini"
+                title="Regular expression"
+                aria-label="Regular expression"
+                aria-pressed=move || search.regex.get().to_string()
+                on:click=move |_| search.regex.update(|on| *on = !*on)
+            >
+                ".*"
             </button>
             <button type="button" class="mini" aria-label="Previous hit" on:click=move |_| search.step(true)>
                 <Icon glyph=Glyph::Up />

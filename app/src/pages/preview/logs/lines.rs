@@ -1,4 +1,10 @@
 //! The lines that are shown, and the news that are waiting to be.
+//!
+//! Lines are kept as they came; what they look like is worked out for those near the part of the
+//! panel that is in view, a block at a time, so that a hundred thousand of them cost no more
+//! drawing than a few hundred.
+
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use leptos::prelude::*;
@@ -6,20 +12,25 @@ use leptos::prelude::*;
 use super::ansi::{self, Span};
 use crate::api::LogLine;
 
-/// Lines of a block; browsers skip drawing blocks that are out of sight.
+/// Lines of a block.
 const BLOCK: usize = 200;
 
 /// Lines that are kept; the first ones go when more come.
-const KEPT: usize = 20_000;
+pub(super) const KEPT: usize = 100_000;
 
-/// A line, ready to be drawn.
+/// Blocks that are drawn before anybody has scrolled: those at the end.
+const DRAWN: usize = 5;
+
+/// The height of a line that is not broken, in pixels; as in the style sheet.
+const LINE_HEIGHT: usize = 20;
+
+/// A line, as it came.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
     /// Counted over the life of the page.
     pub(super) number: u64,
     pub(super) at: Option<DateTime<Utc>>,
-    pub(super) spans: Vec<Span>,
-    pub(super) level: Level,
+    raw: Arc<str>,
 }
 
 /// How bad a line sounds.
@@ -31,20 +42,27 @@ pub(super) enum Level {
 }
 
 impl Line {
-    fn new(number: u64, line: &LogLine) -> Self {
-        let spans = ansi::parse(&line.text);
-        let level = level(&spans);
+    fn new(number: u64, line: LogLine) -> Self {
         Self {
             number,
             at: line.at,
-            spans,
-            level,
+            raw: line.text.into(),
         }
     }
 
-    /// The line's text without its styles.
-    pub(super) fn text(&self) -> String {
-        self.spans.iter().map(|span| span.text.as_str()).collect()
+    /// The line's runs of text, each in its style.
+    pub(super) fn spans(&self) -> Vec<Span> {
+        ansi::parse(&self.raw)
+    }
+
+    /// Does something with the line's text as it is shown, without its styles.
+    pub(super) fn with_text<T>(&self, look: impl FnOnce(&str) -> T) -> T {
+        let plain = self.raw.len() < 1000 && !self.raw.chars().any(|c| c.is_control() && c != '\t');
+        if plain {
+            return look(&self.raw);
+        }
+        let text: String = self.spans().iter().map(|span| span.text.as_str()).collect();
+        look(&text)
     }
 
     /// The time as shown before the line.
@@ -60,7 +78,7 @@ impl Line {
 }
 
 /// Lines say in their first words whether they report an error.
-fn level(spans: &[Span]) -> Level {
+pub(super) fn level(spans: &[Span]) -> Level {
     let text: String = spans
         .iter()
         .flat_map(|span| span.text.chars())
@@ -81,21 +99,56 @@ fn level(spans: &[Span]) -> Level {
     found.unwrap_or(Level::Plain)
 }
 
-/// A number of lines that are drawn together.
+/// A number of lines that are drawn together, or not at all.
 #[derive(Clone)]
 pub(super) struct Block {
     pub(super) number: u64,
     pub(super) lines: ArcRwSignal<Vec<Line>>,
+    /// Whether it is near what is in view, and so drawn.
+    pub(super) near: ArcRwSignal<bool>,
+    /// How high it was when it was last drawn.
+    height: ArcRwSignal<Option<i32>>,
 }
 
 impl Block {
-    fn len(&self) -> usize {
+    fn new(number: u64) -> Self {
+        Self {
+            number,
+            lines: ArcRwSignal::new(Vec::new()),
+            near: ArcRwSignal::new(true),
+            height: ArcRwSignal::new(None),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
         self.lines.with_untracked(Vec::len)
     }
 
-    /// Whether it stays as it is from now on.
-    pub(super) fn full(&self) -> bool {
-        self.lines.with(|lines| lines.len() >= BLOCK)
+    /// Draws it or not; `height` is what it takes up now.
+    pub(super) fn set_near(&self, near: bool, height: impl FnOnce() -> i32) {
+        if self.near.get_untracked() == near {
+            return;
+        }
+        if !near {
+            self.height.set(Some(height()));
+        }
+        self.near.set(near);
+    }
+
+    /// The height to keep free for it while it is not drawn, in pixels.
+    pub(super) fn kept_free(&self) -> Option<String> {
+        if self.near.get() {
+            return None;
+        }
+        let guess = || i32::try_from(self.len() * LINE_HEIGHT).unwrap_or(i32::MAX);
+        Some(format!("{}px", self.height.get().unwrap_or_else(guess)))
+    }
+
+    fn holds(&self, number: u64) -> bool {
+        self.lines.with_untracked(|lines| {
+            let ends = lines.first().zip(lines.last());
+            ends.is_some_and(|(first, last)| (first.number..=last.number).contains(&number))
+        })
     }
 }
 
@@ -149,7 +202,7 @@ impl Buffer {
 
     /// Shows the lines that wait.
     pub(super) fn flush(self) {
-        let Some(lines) = self.pending.try_update_value(std::mem::take) else {
+        let Some(mut lines) = self.pending.try_update_value(std::mem::take) else {
             return;
         };
         let replacing = self
@@ -159,30 +212,34 @@ impl Buffer {
         if lines.is_empty() && !replacing {
             return;
         }
+        lines.drain(..lines.len().saturating_sub(KEPT));
         let mut blocks = match replacing {
             true => Vec::new(),
             false => self.blocks.get_untracked(),
         };
+        let before = blocks.len();
         let mut grown = replacing;
         let mut lines = lines.into_iter().peekable();
         while lines.peek().is_some() {
             let room = blocks.last().map_or(0, |block| BLOCK - block.len());
             if room == 0 {
-                blocks.push(Block {
-                    number: self.number(),
-                    lines: ArcRwSignal::new(Vec::new()),
-                });
+                blocks.push(Block::new(self.number()));
                 grown = true;
                 continue;
             }
             let taken: Vec<Line> = lines
                 .by_ref()
                 .take(room)
-                .map(|line| Line::new(self.number(), &line))
+                .map(|line| Line::new(self.number(), line))
                 .collect();
             if let Some(block) = blocks.last() {
                 block.lines.update(|lines| lines.extend(taken));
             }
+        }
+        // Of many that come at once, only the last are in view.
+        let drawn_from = blocks.len().saturating_sub(DRAWN);
+        for block in blocks.iter().take(drawn_from).skip(before) {
+            block.near.set(false);
         }
         let surplus = blocks.len().saturating_sub(KEPT / BLOCK);
         grown |= surplus > 0;
@@ -193,13 +250,38 @@ impl Buffer {
         self.version.update(|version| *version += 1);
     }
 
-    /// Calls `visit` with each line.
-    pub(super) fn each(self, mut visit: impl FnMut(&Line)) {
+    /// Calls `visit` with each line after the one with this number.
+    pub(super) fn each_after(self, number: u64, mut visit: impl FnMut(&Line)) {
         self.blocks.with_untracked(|blocks| {
             for block in blocks {
-                block
-                    .lines
-                    .with_untracked(|lines| lines.iter().for_each(&mut visit));
+                block.lines.with_untracked(|lines| {
+                    if lines.last().is_some_and(|last| last.number > number) {
+                        let later = lines.iter().filter(|line| line.number > number);
+                        later.for_each(&mut visit);
+                    }
+                });
+            }
+        });
+    }
+
+    /// Calls `visit` with each line.
+    pub(super) fn each(self, visit: impl FnMut(&Line)) {
+        self.each_after(0, visit);
+    }
+
+    /// The number of the first line.
+    pub(super) fn first(self) -> Option<u64> {
+        self.blocks.with_untracked(|blocks| {
+            let lines = &blocks.first()?.lines;
+            lines.with_untracked(|lines| lines.first().map(|line| line.number))
+        })
+    }
+
+    /// Draws the block that holds a line.
+    pub(super) fn draw(self, number: u64) {
+        self.blocks.with_untracked(|blocks| {
+            if let Some(block) = blocks.iter().find(|block| block.holds(number)) {
+                block.set_near(true, || 0);
             }
         });
     }
@@ -212,7 +294,7 @@ impl Buffer {
                 text.push_str(&at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true));
                 text.push(' ');
             }
-            text.push_str(&line.text());
+            line.with_text(|shown| text.push_str(shown));
             text.push('\n');
         });
         text
@@ -276,10 +358,40 @@ mod tests {
             let mut last = String::new();
             buffer.each(|line| {
                 count += 1;
-                last = line.text();
+                last = line.with_text(str::to_owned);
             });
             assert!(count <= KEPT);
             assert_eq!(last, (KEPT + 999).to_string());
+        });
+    }
+
+    #[test]
+    fn of_a_hundred_thousand_lines_only_the_last_are_drawn_until_one_is_looked_for() {
+        with_owner(|| {
+            let buffer = Buffer::new((0..KEPT).map(|n| line(&n.to_string())).collect());
+            let drawn = || {
+                let blocks = buffer.blocks.get_untracked();
+                let near = blocks.iter().filter(|block| block.near.get_untracked());
+                (blocks.len(), near.count())
+            };
+            assert_eq!(drawn(), (KEPT / BLOCK, DRAWN));
+            let first = buffer.first();
+            buffer.draw(first.unwrap_or_default());
+            assert_eq!(drawn(), (KEPT / BLOCK, DRAWN + 1));
+        });
+    }
+
+    #[test]
+    fn a_block_that_is_not_drawn_keeps_its_place() {
+        with_owner(|| {
+            let buffer = Buffer::new(vec![line("a"), line("b")]);
+            let blocks = buffer.blocks.get_untracked();
+            let block = &blocks[0];
+            assert_eq!(block.kept_free(), None);
+            block.set_near(false, || 57);
+            assert_eq!(block.kept_free().as_deref(), Some("57px"));
+            block.set_near(true, || 0);
+            assert_eq!(block.kept_free(), None);
         });
     }
 
@@ -297,5 +409,13 @@ mod tests {
         assert_eq!(level_of("npm warn deprecated foo@1"), Level::Warning);
         assert_eq!(level_of("compiled without errors"), Level::Plain);
         assert_eq!(level_of("listening on 3000"), Level::Plain);
+    }
+
+    #[test]
+    fn the_text_of_a_line_is_what_is_shown_of_it() {
+        let shown = |text: &str| Line::new(1, line(text)).with_text(str::to_owned);
+        assert_eq!(shown("plain\ttext"), "plain\ttext");
+        assert_eq!(shown("\u{1b}[31mred\u{1b}[0m"), "red");
+        assert_eq!(shown("10%\r100%"), "100%");
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use catalyst_model::{state::PreviewStatus, views::PreviewDetail};
 use leptos::{prelude::*, task::spawn_local};
+use wasm_bindgen::JsCast;
 
 use super::notice::{Notice, reason};
 use crate::{
@@ -19,13 +20,16 @@ use crate::{
     live::{self, Connection, Message},
 };
 use controls::{Controls, Head};
-use lines::{Block, Buffer, Level, Line};
+use lines::{Block, Buffer, Level, Line, level};
 use search::Search;
 pub(crate) use settings::{LogSettings, Source, has_begun};
 use settings::{address, automatic, begun};
 
 /// Lines that come within this time are drawn together.
 const GATHER: Duration = Duration::from_millis(60);
+
+/// Blocks this far out of view are drawn already, in pixels.
+const AHEAD: i32 = 1600;
 
 /// This near to the end counts as being there, in pixels.
 const NEAR: i32 = 40;
@@ -63,13 +67,33 @@ pub(super) fn LogPanel(
     let search = Search::new(buffer);
     let scroller = NodeRef::<leptos::html::Div>::new();
     let at_end = RwSignal::new(true);
+    let maximised = RwSignal::new(false);
     let connection = read(detail, settings, buffer, state);
     keep_at_end(buffer, scroller, at_end);
-    show_hits(search);
+    show_hits(search, buffer);
+    let drawing = StoredValue::new(false);
+    let draw_soon = move || {
+        if drawing.try_get_value() == Some(false) {
+            drawing.set_value(true);
+            request_animation_frame(move || {
+                drawing.try_set_value(false);
+                draw_near(buffer, scroller);
+            });
+        }
+    };
+    Effect::new(move |_| {
+        buffer.version.track();
+        settings.wrap.track();
+        maximised.track();
+        draw_soon();
+    });
     let reason = Memo::new(move |_| detail.with(reason));
     let class = move || {
         let mut class = "log-view".to_owned();
-        let still = detail.with(|d| d.summary.deleted_at.is_some() || d.summary.blocked.is_some());
+        let still = detail.with(|d| {
+            let ended = d.summary.deleted_at.is_some() || d.summary.blocked.is_some();
+            ended && d.kept_logs.is_empty()
+        });
         for (on, name) in [
             (still, " still"),
             (settings.wrap.get(), " wrapped"),
@@ -82,9 +106,15 @@ pub(super) fn LogPanel(
         class
     };
     view! {
-        <section class="card logs" id="logs" tabindex="-1" aria-labelledby="logs-title">
+        <section
+            class="card logs"
+            class:maximised=maximised
+            id="logs"
+            tabindex="-1"
+            aria-labelledby="logs-title"
+        >
             {move || reason.get().map(|notice| view! { <Reason notice /> })}
-            <Head detail settings buffer connection />
+            <Head detail settings buffer connection maximised />
             <Controls detail settings search />
             <div class="log-frame">
                 <div
@@ -98,6 +128,7 @@ pub(super) fn LogPanel(
                         if let Some(view) = scroller.get_untracked() {
                             at_end.set(distance_to_end(&view) <= NEAR);
                         }
+                        draw_soon();
                     }
                 >
                     <For
@@ -162,14 +193,18 @@ fn read(
     let id = detail.with_untracked(|d| d.summary.id.clone());
     let run = Memo::new(move |_| {
         detail.with(|d| match settings.source.get() {
-            Some(source) => begun(&d.pods, &source).map(|restarts| (source, restarts)),
+            Some(source) => begun(d, &source).map(|restarts| (source, restarts)),
             None => automatic(d),
         })
     });
     // A chosen container may be gone, as after a push; then ours to choose again.
     Effect::new(move |_| {
         let gone = detail.with(|d| {
-            let exists = |source: &Source| d.pods.iter().any(|pod| pod.name == source.pod);
+            let exists = |source: &Source| {
+                let kept = d.kept_logs.iter().map(|log| &log.pod);
+                let mut pods = d.pods.iter().map(|pod| &pod.name).chain(kept);
+                pods.any(|pod| *pod == source.pod)
+            };
             !d.pods.is_empty() && settings.source.get().is_some_and(|source| !exists(&source))
         });
         if gone {
@@ -246,8 +281,8 @@ fn read(
             state.try_set(State::Shown);
         }
         Message::Data(data) => {
-            if let Ok(line) = serde_json::from_str(&data) {
-                gather(line);
+            if let Ok(lines) = serde_json::from_str::<Vec<LogLine>>(&data) {
+                lines.into_iter().for_each(gather);
             }
         }
         Message::Failure(data) => {
@@ -283,19 +318,48 @@ fn distance_to_end(view: &web_sys::HtmlElement) -> i32 {
     view.scroll_height() - view.client_height() - view.scroll_top()
 }
 
+/// Draws the blocks that are in view or near it, and no others.
+fn draw_near(buffer: Buffer, scroller: NodeRef<leptos::html::Div>) {
+    let Some(view) = scroller.try_get_untracked().flatten() else {
+        return;
+    };
+    let (top, height) = (view.scroll_top(), view.client_height());
+    let (from, to) = (top - AHEAD, top + height + AHEAD);
+    let mut element = view.first_element_child();
+    let blocks = buffer.blocks.try_get_untracked().unwrap_or_default();
+    // All are measured before any changes, so that the browser lays the page out once.
+    let mut measured = Vec::with_capacity(blocks.len());
+    for block in &blocks {
+        let Some(here) = element else { break };
+        element = here.next_element_sibling();
+        let here: web_sys::HtmlElement = here.unchecked_into();
+        measured.push((block, here.offset_top(), here.offset_height()));
+    }
+    for (block, at, height) in measured {
+        block.set_near(at < to && at + height > from, || height);
+    }
+}
+
 /// Brings the hit that is looked at into view, and marks its line.
-fn show_hits(search: Search) {
+fn show_hits(search: Search, buffer: Buffer) {
     Effect::new(move |before: Option<Option<String>>| {
         let line = search.current().map(|number| format!("line-{number}"));
         let element = |id: &String| document().get_element_by_id(id);
         if let Some(marked) = before.flatten().as_ref().and_then(element) {
             let _ = marked.class_list().remove_1("current");
         }
-        if let Some(marked) = line.as_ref().and_then(element) {
-            let _ = marked.class_list().add_1("current");
-            let options = web_sys::ScrollIntoViewOptions::new();
-            options.set_block(web_sys::ScrollLogicalPosition::Center);
-            marked.scroll_into_view_with_scroll_into_view_options(&options);
+        if let (Some(number), Some(line)) = (search.current(), line.clone()) {
+            // It may be far out of view, and so not there yet.
+            buffer.draw(number);
+            request_animation_frame(move || {
+                let Some(marked) = document().get_element_by_id(&line) else {
+                    return;
+                };
+                let _ = marked.class_list().add_1("current");
+                let options = web_sys::ScrollIntoViewOptions::new();
+                options.set_block(web_sys::ScrollLogicalPosition::Center);
+                marked.scroll_into_view_with_scroll_into_view_options(&options);
+            });
         }
         line
     });
@@ -303,13 +367,21 @@ fn show_hits(search: Search) {
 
 #[component]
 fn BlockView(block: Block, search: Search) -> impl IntoView {
-    let lines = block.lines.clone();
-    let full = Memo::new(move |_| block.full());
+    let (lines, near) = (block.lines.clone(), block.near.clone());
     view! {
-        <div class="log-block" class:full=full>
-            <For each=move || lines.get() key=|line| line.number let(line)>
-                <LineView line search />
-            </For>
+        <div class="log-block" style:height=move || block.kept_free()>
+            <Show when=move || near.get()>
+                <For
+                    each={
+                        let lines = lines.clone();
+                        move || lines.get()
+                    }
+                    key=|line| line.number
+                    let(line)
+                >
+                    <LineView line search />
+                </For>
+            </Show>
         </div>
     }
     .into_any()
@@ -317,18 +389,18 @@ fn BlockView(block: Block, search: Search) -> impl IntoView {
 
 #[component]
 fn LineView(line: Line, search: Search) -> impl IntoView {
-    let class = match line.level {
+    let (element, time, spans) = (line.element(), line.time(), line.spans());
+    let class = match level(&spans) {
         Level::Plain => "line",
         Level::Warning => "line warning",
         Level::Error => "line error",
     };
-    let (element, time, spans) = (line.element(), line.time(), line.spans);
     let text = move || {
-        let needle = search.needle();
+        let pattern = search.pattern.get().ok().flatten();
         let pieces = spans.iter().flat_map(|span| {
             let classes = span.style.classes();
-            let pieces = match &needle {
-                Some(needle) => needle.split(&span.text),
+            let pieces = match &pattern {
+                Some(pattern) => pattern.split(&span.text),
                 None => vec![(span.text.as_str(), false)],
             };
             pieces
@@ -380,7 +452,7 @@ fn EmptyNote(
 fn waiting_for(detail: &PreviewDetail) -> &'static str {
     let preview = &detail.summary;
     if preview.deleted_at.is_some() {
-        return "The log went with the preview.";
+        return "No log of it was kept: it was removed before that was done, or too long ago.";
     }
     if preview.blocked.is_some() {
         return "Nothing runs until it is approved, so there is nothing to read.";

@@ -1,48 +1,86 @@
 //! Finding text in the lines.
 
+mod pattern;
+
 use leptos::prelude::*;
 
-use super::lines::{Buffer, Line};
+use super::lines::Buffer;
+pub(super) use pattern::Pattern;
 
 /// What is searched for, and which hit is looked at.
 #[derive(Clone, Copy)]
 pub(super) struct Search {
     pub(super) text: RwSignal<String>,
     pub(super) match_case: RwSignal<bool>,
+    /// The text is a regular expression.
+    pub(super) regex: RwSignal<bool>,
+    /// What to find and to mark; none where nothing is searched for, an error where the regular
+    /// expression is none.
+    pub(super) pattern: Memo<Result<Option<Pattern>, ()>>,
     /// The numbers of the lines that hold the text.
-    pub(super) hits: Memo<Vec<u64>>,
+    found: Memo<Found>,
     /// Which of the hits is looked at, from 0.
     pub(super) at: RwSignal<usize>,
+}
+
+/// What was found so far.
+#[derive(Clone, PartialEq, Default)]
+struct Found {
+    pattern: Option<Pattern>,
+    /// The number of the last line that was looked at.
+    upto: u64,
+    hits: Vec<u64>,
 }
 
 impl Search {
     pub(super) fn new(buffer: Buffer) -> Self {
         let text = RwSignal::new(String::new());
-        let match_case = RwSignal::new(false);
-        let hits = Memo::new(move |_| {
+        let (match_case, regex) = (RwSignal::new(false), RwSignal::new(false));
+        let pattern = Memo::new(move |_| Pattern::new(&text.get(), match_case.get(), regex.get()));
+        let found = Memo::new(move |before: Option<&Found>| {
             buffer.version.track();
-            let needle = Needle::new(&text.get(), match_case.get());
-            let mut hits = Vec::new();
-            if let Some(needle) = needle {
-                buffer.each(|line| {
-                    if needle.is_in(line) {
-                        hits.push(line.number);
-                    }
-                });
+            let Ok(Some(pattern)) = pattern.get() else {
+                return Found::default();
+            };
+            let first = buffer.first().unwrap_or(u64::MAX);
+            // Lines that were looked at for the same text need no second look.
+            let mut found = before
+                .filter(|before| before.pattern.as_ref() == Some(&pattern))
+                .cloned()
+                .unwrap_or_default();
+            found.hits.retain(|number| *number >= first);
+            let mut hits = std::mem::take(&mut found.hits);
+            let mut upto = found.upto;
+            buffer.each_after(found.upto, |line| {
+                upto = line.number;
+                if line.with_text(|text| pattern.is_in(text)) {
+                    hits.push(line.number);
+                }
+            });
+            Found {
+                pattern: Some(pattern),
+                upto,
+                hits,
             }
-            hits
         });
         Self {
             text,
             match_case,
-            hits,
+            regex,
+            pattern,
+            found,
             at: RwSignal::new(0),
         }
     }
 
+    /// How many lines hold the text.
+    pub(super) fn count(self) -> usize {
+        self.found.with(|found| found.hits.len())
+    }
+
     /// Goes to the next hit, or with `back` to the one before, round and round.
     pub(super) fn step(self, back: bool) {
-        let count = self.hits.with_untracked(Vec::len);
+        let count = untrack(|| self.count());
         if count > 0 {
             let by = if back { count - 1 } else { 1 };
             self.at
@@ -52,74 +90,11 @@ impl Search {
 
     /// The number of the line that is looked at.
     pub(super) fn current(self) -> Option<u64> {
-        self.hits.with(|hits| {
-            hits.get(self.at.get().min(hits.len().checked_sub(1)?))
-                .copied()
+        let at = self.at.get();
+        self.found.with(|found| {
+            let last = found.hits.len().checked_sub(1)?;
+            found.hits.get(at.min(last)).copied()
         })
-    }
-
-    /// What to mark in the lines.
-    pub(super) fn needle(self) -> Option<Needle> {
-        Needle::new(&self.text.get(), self.match_case.get())
-    }
-}
-
-/// A text to find.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Needle {
-    text: String,
-    match_case: bool,
-}
-
-impl Needle {
-    fn new(text: &str, match_case: bool) -> Option<Self> {
-        let text = if match_case {
-            text.to_owned()
-        } else {
-            text.to_lowercase()
-        };
-        (!text.is_empty()).then_some(Self { text, match_case })
-    }
-
-    fn is_in(&self, line: &Line) -> bool {
-        let text = line.text();
-        if self.match_case {
-            text.contains(&self.text)
-        } else {
-            text.to_lowercase().contains(&self.text)
-        }
-    }
-
-    /// Cuts a text into pieces, each with whether it is a hit.
-    pub(super) fn split<'a>(&self, text: &'a str) -> Vec<(&'a str, bool)> {
-        let folded;
-        let hay = if self.match_case {
-            text
-        } else {
-            folded = text.to_lowercase();
-            // Folding may change lengths; then positions mean nothing, and no mark is set.
-            if folded.len() != text.len() {
-                return vec![(text, false)];
-            }
-            &folded
-        };
-        let mut pieces = Vec::new();
-        let mut from = 0;
-        for (at, hit) in hay.match_indices(&self.text) {
-            let (Some(before), Some(found)) = (text.get(from..at), text.get(at..at + hit.len()))
-            else {
-                return vec![(text, false)];
-            };
-            if !before.is_empty() {
-                pieces.push((before, false));
-            }
-            pieces.push((found, true));
-            from = at + hit.len();
-        }
-        if let Some(rest) = text.get(from..).filter(|rest| !rest.is_empty()) {
-            pieces.push((rest, false));
-        }
-        pieces
     }
 }
 
@@ -128,37 +103,16 @@ mod tests {
     use super::*;
     use crate::api::LogLine;
 
-    #[test]
-    fn hits_are_cut_out_of_the_text() {
-        let needle = Needle::new("Hue", false).map(|n| n.split("a hue, HUE!"));
-        assert_eq!(
-            needle.unwrap_or_default(),
-            [
-                ("a ", false),
-                ("hue", true),
-                (", ", false),
-                ("HUE", true),
-                ("!", false)
-            ]
-        );
-        let exact = Needle::new("HUE", true).map(|n| n.split("hue HUE"));
-        assert_eq!(exact.unwrap_or_default(), [("hue ", false), ("HUE", true)]);
-        assert_eq!(Needle::new("", false), None);
-    }
-
-    #[test]
-    fn text_whose_length_changes_with_its_case_is_left_alone() {
-        let pieces = Needle::new("i", false).map(|n| n.split("İi"));
-        assert_eq!(pieces.unwrap_or_default(), [("İi", false)]);
+    fn line(text: &str) -> LogLine {
+        LogLine {
+            at: None,
+            text: text.into(),
+        }
     }
 
     #[test]
     fn steps_go_round() {
         Owner::new().with(|| {
-            let line = |text: &str| LogLine {
-                at: None,
-                text: text.into(),
-            };
             let buffer = Buffer::new(vec![line("a x"), line("b"), line("c x")]);
             let search = Search::new(buffer);
             search.text.set("x".into());
@@ -169,6 +123,24 @@ mod tests {
             assert_eq!(search.current(), first);
             search.step(true);
             assert_ne!(search.current(), first);
+        });
+    }
+
+    #[test]
+    fn new_lines_are_found_too_and_those_that_went_are_not() {
+        Owner::new().with(|| {
+            let buffer = Buffer::new(vec![line("one x"), line("two")]);
+            let search = Search::new(buffer);
+            search.text.set("X".into());
+            assert_eq!(search.count(), 1);
+            buffer.push(line("\u{1b}[31mx\u{1b}[0m three"));
+            buffer.flush();
+            assert_eq!(search.count(), 2);
+            search.match_case.set(true);
+            assert_eq!(search.count(), 0);
+            search.match_case.set(false);
+            buffer.clear();
+            assert_eq!(search.count(), 0);
         });
     }
 }

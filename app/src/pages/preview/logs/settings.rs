@@ -5,7 +5,7 @@ use std::fmt;
 
 use catalyst_model::{
     state::PreviewStatus,
-    views::{ContainerView, LogQuery, PodView, PreviewDetail},
+    views::{ContainerView, KeptLogView, LogQuery, PreviewDetail},
 };
 use leptos::prelude::*;
 use leptos_router::{hooks::use_query_map, params::ParamsMap};
@@ -13,7 +13,16 @@ use leptos_router::{hooks::use_query_map, params::ParamsMap};
 use crate::{format, live};
 
 /// How many lines one may choose to see.
-pub(super) const TAILS: [u32; 5] = [100, 500, 1000, 5000, 10_000];
+pub(super) const TAILS: [u32; 6] = [100, 500, 1000, 5000, 10_000, 100_000];
+
+/// How far back one may choose to look, in seconds; 0 is all of it.
+pub(super) const SINCE: [(u32, &str); 5] = [
+    (0, "Any time"),
+    (300, "Last 5 minutes"),
+    (3600, "Last hour"),
+    (86_400, "Last 24 hours"),
+    (604_800, "Last 7 days"),
+];
 
 /// A container of a pod, as `pod/container`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +54,8 @@ pub(crate) struct LogSettings {
     /// None: the container that matters most at the moment.
     pub(super) source: RwSignal<Option<Source>>,
     pub(super) tail: RwSignal<u32>,
+    /// Seconds, as in [`SINCE`].
+    pub(super) since: RwSignal<u32>,
     pub(super) timestamps: RwSignal<bool>,
     pub(super) follow: RwSignal<bool>,
     pub(super) previous: RwSignal<bool>,
@@ -60,11 +71,14 @@ impl LogSettings {
     fn read(params: &ParamsMap) -> Self {
         let has = |name: &str| params.get_str(name).is_some();
         let tail = params.get_str("tail").and_then(|tail| tail.parse().ok());
+        let since = params.get_str("since").and_then(|since| since.parse().ok());
+        let since = since.filter(|since| SINCE.iter().any(|(known, _)| known == since));
         // A form leaves out what is not ticked; this says that one was sent.
         let sent = has("chosen");
         Self {
             source: RwSignal::new(params.get_str("source").and_then(Source::read)),
             tail: RwSignal::new(tail.filter(|tail| TAILS.contains(tail)).unwrap_or(500)),
+            since: RwSignal::new(since.unwrap_or(0)),
             timestamps: RwSignal::new(!sent || has("timestamps")),
             follow: RwSignal::new(true),
             previous: RwSignal::new(has("previous")),
@@ -92,6 +106,7 @@ impl LogSettings {
             pod: source.as_ref().map(|source| source.pod.clone()),
             container: source.map(|source| source.container),
             tail_lines: self.tail.get(),
+            since_seconds: Some(self.since.get()).filter(|seconds| *seconds > 0),
             // Whether times are shown is a matter of style alone.
             timestamps: true,
             follow: self.follow.get(),
@@ -113,6 +128,9 @@ pub(super) fn address(id: &str, query: &LogQuery) -> String {
         if let Some(value) = value {
             url.push_str(&format!("&{name}={}", format::encode(value)));
         }
+    }
+    if let Some(seconds) = query.since_seconds {
+        url.push_str(&format!("&sinceSeconds={seconds}"));
     }
     for (name, on) in [("follow", query.follow), ("previous", query.previous)] {
         if on {
@@ -139,6 +157,9 @@ pub(crate) fn automatic(preview: &PreviewDetail) -> Option<(Source, u32)> {
             Some((source, found.restarts))
         })
     };
+    if preview.pods.is_empty() {
+        return kept(preview).map(|source| (source, 0));
+    }
     let broken = preview.summary.status == PreviewStatus::Failed;
     let failed = || of_pod(failed);
     let begun = || of_pod(has_begun);
@@ -150,6 +171,18 @@ pub(crate) fn automatic(preview: &PreviewDetail) -> Option<(Source, u32)> {
         true => failed().or_else(running).or_else(begun),
         false => running().or_else(failed).or_else(begun),
     }
+}
+
+/// Of the logs that are kept of what is gone, the newest of the project's own containers, else
+/// the newest.
+fn kept(preview: &PreviewDetail) -> Option<Source> {
+    let own = |log: &&KeptLogView| !log.init && log.job.is_none();
+    let logs = &preview.kept_logs;
+    let log = logs.iter().find(own).or_else(|| logs.first())?;
+    Some(Source {
+        pod: log.pod.clone(),
+        container: log.container.clone(),
+    })
 }
 
 /// Whether it has run at all, and so has a log.
@@ -166,9 +199,12 @@ fn failed(container: &ContainerView) -> bool {
     }
 }
 
-/// Whether a container has begun to run, and how often it was started again.
-pub(super) fn begun(pods: &[PodView], source: &Source) -> Option<u32> {
-    let pod = pods.iter().find(|pod| pod.name == source.pod)?;
+/// Whether there is a log of a container, and how often that was started again.
+pub(super) fn begun(preview: &PreviewDetail, source: &Source) -> Option<u32> {
+    let Some(pod) = preview.pods.iter().find(|pod| pod.name == source.pod) else {
+        let is_it = |log: &&KeptLogView| log.pod == source.pod && log.container == source.container;
+        return preview.kept_logs.iter().find(is_it).map(|_| 0);
+    };
     let container = pod.containers.iter().find(|c| c.name == source.container)?;
     has_begun(container).then_some(container.restarts)
 }
@@ -208,7 +244,7 @@ mod tests {
         assert_eq!(source.container, "migrate");
         assert_eq!(
             begun(
-                &detail.pods,
+                &detail,
                 &Source {
                     container: "app".into(),
                     ..source
@@ -216,6 +252,35 @@ mod tests {
             ),
             None
         );
+    }
+
+    #[test]
+    fn of_a_preview_that_is_gone_what_its_own_container_said_last_is_shown() {
+        let mut detail = fixtures::ready_detail();
+        detail.pods.clear();
+        assert_eq!(automatic(&detail), None);
+        let kept = |container: &str, init, job: Option<&str>| KeptLogView {
+            pod: "web-1".into(),
+            container: container.into(),
+            init,
+            job: job.map(Into::into),
+            commit: None,
+            kept_at: detail.summary.created_at,
+            size: 10,
+            cut: false,
+        };
+        detail.kept_logs = vec![
+            kept("inspect", false, Some("inspect")),
+            kept("git-clone", true, None),
+            kept("app", false, None),
+        ];
+        let chosen = automatic(&detail).map(|(source, _)| source.container);
+        assert_eq!(chosen.as_deref(), Some("app"));
+        let gone = Source {
+            pod: "web-1".into(),
+            container: "git-clone".into(),
+        };
+        assert_eq!(begun(&detail, &gone), Some(0));
     }
 
     #[test]
