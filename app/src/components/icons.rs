@@ -22,7 +22,6 @@ pub(crate) enum Glyph {
     Moon,
     Out,
     Paste,
-    Plus,
     Previews,
     Refresh,
     Ring,
@@ -31,7 +30,6 @@ pub(crate) enum Glyph {
     SignOut,
     Sort,
     Sun,
-    Terminal,
     Trash,
     Up,
 }
@@ -60,7 +58,6 @@ impl Glyph {
             Self::Moon => "M13.5 9.8A6 6 0 0 1 6.2 2.5a5.8 5.8 0 1 0 7.3 7.3",
             Self::Out => "M6.5 3.5h-3v9h9v-3M9.5 2.5h4v4M13.2 2.8 7.5 8.5",
             Self::Paste => "M5.5 3h-2v10.5h9V3h-2M6 2h4v2.5H6z",
-            Self::Plus => "M8 3.5v9M3.5 8h9",
             Self::Previews => {
                 "M2 4.5a1.5 1.5 0 0 1 1.5-1.5h9A1.5 1.5 0 0 1 14 4.5v7a1.5 1.5 0 0 1-1.5 1.5h-9A1.5 1.5 0 0 1 2 11.5zM2 6.5h12"
             }
@@ -75,7 +72,6 @@ impl Glyph {
             Self::Sun => {
                 "M8 1.5v1.3M8 13.2v1.3M1.5 8h1.3M13.2 8h1.3M3.4 3.4l.9.9M11.7 11.7l.9.9M3.4 12.6l.9-.9M11.7 4.3l.9-.9M10.8 8a2.8 2.8 0 1 1-5.6 0 2.8 2.8 0 0 1 5.6 0"
             }
-            Self::Terminal => "m3 4.5 3.5 3.5L3 11.5M8.5 12H13",
             Self::Trash => {
                 "M2.5 4.5h11M6 4.5v-2h4v2M4 4.5l.7 9h6.6l.7-9M6.7 7.2l.2 3.8M9.3 7.2l-.2 3.8"
             }
