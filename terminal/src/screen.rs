@@ -5,7 +5,10 @@ use std::rc::Rc;
 
 use js_sys::{Function, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
-use web_sys::{HtmlElement, KeyboardEvent, MediaQueryList, MutationObserver, MutationObserverInit, ResizeObserver};
+use web_sys::{
+    HtmlElement, KeyboardEvent, MediaQueryList, MutationObserver, MutationObserverInit,
+    ResizeObserver,
+};
 use xterm_js_rs::addons::fit::FitAddon;
 use xterm_js_rs::{Terminal, TerminalOptions};
 

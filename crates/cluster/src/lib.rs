@@ -6,8 +6,8 @@
 mod client;
 mod error;
 mod events;
-mod identity;
 mod exec;
+mod identity;
 pub mod lease;
 mod logs;
 mod namespaces;
@@ -16,10 +16,10 @@ mod source;
 mod watch;
 
 pub use error::ClusterError;
-pub use identity::ServiceAccountName;
 pub use exec::{
     Exec, ExecError, ExecEvent, ExecInput, ExecOutput, ExecRequest, Finished, TerminalSize,
 };
+pub use identity::ServiceAccountName;
 pub use logs::{LogEnd, LogLine, LogStream, stamped};
 pub use pods::pod_view;
 pub use source::ClusterSource;

@@ -24,7 +24,10 @@ async fn the_end_of_a_log_is_kept_without_secrets_when_its_pod_goes() {
     let namespace: Namespace =
         serde_json::from_value(json!({ "metadata": { "name": NAMESPACE } })).unwrap();
     let namespaces: Api<Namespace> = Api::all(world.cluster.client());
-    namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+    namespaces
+        .create(&PostParams::default(), &namespace)
+        .await
+        .unwrap();
     // It says its last words when it is told to end.
     let script = "trap 'echo last words; exit 0' TERM; echo token canary-s3cret; echo begun; \
                   while :; do sleep 0.05; done";
@@ -44,21 +47,32 @@ async fn the_end_of_a_log_is_kept_without_secrets_when_its_pod_goes() {
         ..LogQuery::default()
     };
     let read = async || {
-        let lines = world.previews.logs(&world.operator, &id, &query).await.ok()?;
+        let lines = world
+            .previews
+            .logs(&world.operator, &id, &query)
+            .await
+            .ok()?;
         let lines: Vec<_> = lines.map(Result::unwrap).collect().await;
         Some(lines.into_iter().map(|line| line.text).collect::<Vec<_>>())
     };
     eventually("it has begun", || async {
-        read().await.filter(|lines| lines.iter().any(|line| line == "begun"))
+        read()
+            .await
+            .filter(|lines| lines.iter().any(|line| line == "begun"))
     })
     .await;
 
-    pods.delete("web-1", &DeleteParams::default()).await.unwrap();
+    pods.delete("web-1", &DeleteParams::default())
+        .await
+        .unwrap();
     let kept = eventually("its log is kept", || async {
         world.detail(&id).await.kept_logs.pop()
     })
     .await;
-    assert_eq!((kept.pod.as_str(), kept.container.as_str(), kept.cut), ("web-1", "app", false));
+    assert_eq!(
+        (kept.pod.as_str(), kept.container.as_str(), kept.cut),
+        ("web-1", "app", false)
+    );
     eventually("the pod is gone", || async {
         pods.get_opt("web-1").await.unwrap().is_none().then_some(())
     })
@@ -68,13 +82,33 @@ async fn the_end_of_a_log_is_kept_without_secrets_when_its_pod_goes() {
     assert!(!lines[0].contains("canary"), "{lines:?}");
     assert_eq!(&lines[1..], ["begun", "last words"]);
 
-    let tail = LogQuery { tail_lines: 1, ..query.clone() };
-    let stream = world.previews.logs(&world.operator, &id, &tail).await.unwrap();
+    let tail = LogQuery {
+        tail_lines: 1,
+        ..query.clone()
+    };
+    let stream = world
+        .previews
+        .logs(&world.operator, &id, &tail)
+        .await
+        .unwrap();
     assert_eq!(stream.count().await, 1);
     let stranger = world.member("eve", "rivals", Role::Owner).await;
-    let foreign = world.previews.logs(&stranger, &id, &query).await.err().unwrap();
+    let foreign = world
+        .previews
+        .logs(&stranger, &id, &query)
+        .await
+        .err()
+        .unwrap();
     assert_eq!(foreign.kind(), ErrorKind::NotFound);
-    let none = LogQuery { pod: Some("web-2".to_owned()), ..query.clone() };
-    let none = world.previews.logs(&world.operator, &id, &none).await.err().unwrap();
+    let none = LogQuery {
+        pod: Some("web-2".to_owned()),
+        ..query.clone()
+    };
+    let none = world
+        .previews
+        .logs(&world.operator, &id, &none)
+        .await
+        .err()
+        .unwrap();
     assert_eq!(none.kind(), ErrorKind::NotFound);
 }
