@@ -20,7 +20,7 @@ const styled = new Promise((done, failed) => {
 document.head.append(styles);
 
 try {
-  await Promise.all([init(), styled]);
+  await Promise.all([init({ module_or_path: new URL("terminal_bg.wasm", import.meta.url) }), styled]);
   globalThis.catalystTerminal = { open };
   dispatchEvent(new Event("catalyst-terminal-ready"));
 } catch (error) {
