@@ -46,6 +46,11 @@ pub(crate) fn of(host: &HtmlElement) -> Theme {
 fn resolve(host: &HtmlElement, property: &str) -> Option<String> {
     let style = host.style();
     let before = style.get_property_value("color").ok()?;
+    // Where motion is reduced all changes are very short transitions, which begin with the colour
+    // from before.
+    style
+        .set_property_with_priority("transition", "none", "important")
+        .ok()?;
     style
         .set_property("color", &format!("var({property})"))
         .ok()?;
