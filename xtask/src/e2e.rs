@@ -16,7 +16,7 @@ use crate::{
     tools::{self, output, root, run, run_tests},
 };
 
-/// Which suites to run; both unless one is chosen.
+/// Which suites to run; all of them unless one is chosen.
 ///
 /// With KUBECONFIG set, the cluster it names is used: end2end/kubernetes/README.md says what it has
 /// to bring along. Otherwise one is brought up here, which needs root, and taken away afterwards.
@@ -28,19 +28,22 @@ pub struct E2e {
     /// Catalyst in a real Kubernetes.
     #[arg(long)]
     kubernetes: bool,
+    /// The embedded cluster's contract suite, against a real Kubernetes.
+    #[arg(long)]
+    contract: bool,
 }
 
 impl E2e {
     /// Runs them.
     pub fn run(self) -> Result<()> {
-        let all = !(self.kubectl || self.kubernetes);
+        let all = !(self.kubectl || self.kubernetes || self.contract);
         tools::ensure(&[tools::PREVIEWS])?;
         let given = std::env::var_os("KUBECONFIG").is_some();
         let kubectl = if given {
             PathBuf::from("kubectl")
         } else {
             let mut build = script("build");
-            if self.kubectl && !self.kubernetes {
+            if self.kubectl && !self.kubernetes && !self.contract {
                 build.arg("kubectl");
             } else {
                 tools::ensure(&[tools::KUBERNETES])?;
@@ -54,13 +57,60 @@ impl E2e {
                 .env("KUBECTL", &kubectl)
                 .env_remove("KUBECONFIG"))?;
         }
+        if self.contract && !self.kubernetes {
+            let _cluster = if given {
+                None
+            } else {
+                Some(Cluster::up()?)
+            };
+            contract(given)?;
+        }
         if self.kubernetes || all {
-            let _cluster = if given { None } else { Some(Cluster::up()?) };
+            let _cluster = if given {
+                None
+            } else {
+                Some(Cluster::with_catalyst()?)
+            };
+            if self.contract || all {
+                contract(given)?;
+            }
             let suite = node_test("end2end/kubernetes", Path::new("/opt/catalyst/catalyst"))?;
             run_tests(&mut if given { suite } else { inside(&suite) })?;
         }
         Ok(())
     }
+}
+
+/// The tests of crates/localkube/tests/contract, against the cluster that is up, or that KUBECONFIG names.
+fn contract(given: bool) -> Result<()> {
+    let test = || {
+        let mut cargo = Command::new("cargo");
+        cargo.args([
+            "test",
+            "--package",
+            "catalyst-localkube",
+            "--test",
+            "contract",
+        ]);
+        cargo
+    };
+    // There is no way out of the cluster's network, so that everything is built before.
+    run(test().arg("--no-run"))?;
+    let (kubeconfig, image) = if given {
+        let image = std::env::var("CATALYST_CONTRACT_IMAGE").unwrap_or("busybox".to_owned());
+        (std::env::var_os("KUBECONFIG").unwrap_or_default(), image)
+    } else {
+        let state = std::env::var_os("CATALYST_KUBERNETES_STATE");
+        let state = PathBuf::from(state.unwrap_or("/tmp/catalyst-kubernetes".into()));
+        let image = "localhost:5000/tools:1".to_owned();
+        (state.join("admin.kubeconfig").into(), image)
+    };
+    let mut suite = test();
+    suite
+        .arg("--offline")
+        .env("CATALYST_CONTRACT_KUBECONFIG", kubeconfig)
+        .env("CATALYST_CONTRACT_IMAGE", image);
+    run(&mut if given { suite } else { inside(&suite) })
 }
 
 /// Where the cluster's programs are, as end2end/kubernetes/common.sh has it.
@@ -97,15 +147,22 @@ struct Cluster;
 const IMAGES: [&str; 2] = ["catalyst:dev", "catalyst:next"];
 
 impl Cluster {
+    /// The bare cluster.
     fn up() -> Result<Self> {
+        let cluster = Self;
+        run(&mut script("up"))?;
+        Ok(cluster)
+    }
+
+    /// The cluster with Catalyst's image in its registry.
+    fn with_catalyst() -> Result<Self> {
         let image = Image {
             build: Build::default(),
             name: format!("localhost:5000/{}", IMAGES[0]),
             output: None,
         }
         .run()?;
-        let cluster = Self;
-        run(&mut script("up"))?;
+        let cluster = Self::up()?;
         run(script("images").arg("push").arg(image).args(IMAGES))?;
         Ok(cluster)
     }

@@ -1,6 +1,8 @@
 //! The whole cluster: a Deployment of real processes, updated while clients ask.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod whole;
+
 use std::time::Duration;
 
 use axum::body::Body;
@@ -63,8 +65,14 @@ fn is_isolated(cluster: &LocalKube) -> bool {
         .iter()
         .find(|found| found["type"] == "PodsIsolated")
         .unwrap();
-    println!("pods are isolated: {}", isolated["message"]);
-    isolated["status"] == "True"
+    let isolated = (
+        isolated["status"] == "True",
+        isolated["message"].to_string(),
+    );
+    if !isolated.0 {
+        whole::not_run(&isolated.1);
+    }
+    isolated.0
 }
 
 async fn until_rolled_out(cluster: &LocalKube) {

@@ -28,6 +28,8 @@ pub(super) struct User {
     pub name: String,
     pub uid: String,
     pub groups: Vec<String>,
+    /// Name and uid of the pod that a token is bound to.
+    pub pod: Option<(String, String)>,
     pub admin: bool,
 }
 
@@ -40,13 +42,21 @@ impl User {
                 "system:masters".to_owned(),
                 "system:authenticated".to_owned(),
             ],
+            pod: None,
             admin: true,
         }
     }
 
     /// As in `status.user` of reviews.
     pub fn info(&self) -> Value {
-        json!({ "username": self.name, "uid": self.uid, "groups": self.groups })
+        let mut info = json!({ "username": self.name, "uid": self.uid, "groups": self.groups });
+        if let Some((name, uid)) = &self.pod {
+            info["extra"] = json!({
+                "authentication.kubernetes.io/pod-name": [name],
+                "authentication.kubernetes.io/pod-uid": [uid],
+            });
+        }
+        info
     }
 
     /// Refuse what the user may not ask for.
@@ -168,6 +178,10 @@ impl Tokens {
                 format!("system:serviceaccounts:{}", claims.namespace),
                 "system:authenticated".to_owned(),
             ],
+            pod: claims
+                .bound
+                .filter(|(resource, ..)| resource == resource::PODS)
+                .map(|(_, name, uid)| (name, uid)),
             admin: false,
         };
         Some((user, claims.audiences))

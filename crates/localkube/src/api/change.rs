@@ -32,7 +32,7 @@ pub(super) async fn create(
             .to_owned(),
         None => String::new(),
     };
-    let options = query.write_options(asked, &manager)?;
+    let options = query.write_options(asked, &manager, "CreateOptions")?;
     let written = if asked.kind.stored_as.is_some() {
         let kind = api.objects.kinds().get("events")?;
         let options = crate::objects::write::WriteOptions {
@@ -68,7 +68,24 @@ pub(super) async fn update(
     let manager = query.manager(request.headers())?;
     let object = request::object(request).await?;
     check_kind(asked, &object)?;
-    let options = query.write_options(asked, &manager)?;
+    let options = query.write_options(asked, &manager, "UpdateOptions")?;
+    if object["metadata"]["name"]
+        .as_str()
+        .unwrap_or_default()
+        .is_empty()
+    {
+        return Err(ApiError::BadRequest(format!(
+            "the name of the object ({} based on URL) was undeterminable: name must be provided",
+            asked.name()
+        )));
+    }
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    if name != asked.name() {
+        return Err(ApiError::BadRequest(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            asked.name()
+        )));
+    }
     let versioned = object["metadata"]["resourceVersion"]
         .as_str()
         .is_some_and(|version| !version.is_empty());

@@ -88,7 +88,9 @@ pub(super) fn headings(kind: &Kind) -> &'static [Heading] {
         resource::POD_DISRUPTION_BUDGETS => {
             headings!['s' "Name", 's' "Min Available", 's' "Max Unavailable", 'i' "Allowed Disruptions", 's' "Age"]
         }
-        resource::CUSTOM_RESOURCE_DEFINITIONS => headings!['s' "Name", 's' "Created At"],
+        resource::CUSTOM_RESOURCE_DEFINITIONS | resource::LIMIT_RANGES => {
+            headings!['s' "Name", 's' "Created At"]
+        }
         "clusterroles.rbac.authorization.k8s.io" | "roles.rbac.authorization.k8s.io" => {
             headings!['s' "Name", 's' "Created At"]
         }
@@ -128,6 +130,7 @@ pub(super) fn cells(kind: &Kind, object: &Value, now: jiff::Timestamp) -> Vec<Va
         resource::LEASES => rows::lease,
         resource::POD_DISRUPTION_BUDGETS => rows::disruption_budget,
         resource::CUSTOM_RESOURCE_DEFINITIONS
+        | resource::LIMIT_RANGES
         | "clusterroles.rbac.authorization.k8s.io"
         | "roles.rbac.authorization.k8s.io" => rows::created_at,
         "clusterrolebindings.rbac.authorization.k8s.io"

@@ -10,7 +10,7 @@ use super::request::{self, Query};
 use super::target::Asked;
 use super::{Api, read, respond};
 use crate::objects::delete::Deleted;
-use crate::objects::{ApiError, DeleteOptions, Propagation, resource};
+use crate::objects::{ApiError, Cause, DeleteOptions, Propagation, resource};
 
 /// One object.
 pub(super) async fn one(
@@ -44,7 +44,8 @@ pub(super) async fn collection(
     query: &Query,
     request: Request,
 ) -> Result<Response, ApiError> {
-    if asked.kind.namespaced && asked.namespace.is_none() {
+    let namespaces = asked.kind.resource() == resource::NAMESPACES;
+    if namespaces || (asked.kind.namespaced && asked.namespace.is_none()) {
         return Err(ApiError::MethodNotAllowed);
     }
     let selector = query.selector(asked)?;
@@ -96,25 +97,29 @@ async fn options(query: &Query, request: Request) -> Result<(DeleteOptions, bool
     let orphan = body["orphanDependents"]
         .as_bool()
         .or(query.get("orphanDependents").map(|flag| flag == "true"));
+    let refuse = |cause| Err(ApiError::invalid_options("DeleteOptions", cause));
+    if let (Some(policy), Some(_)) = (&policy, orphan) {
+        return refuse(Cause::invalid(
+            "propagationPolicy",
+            format!("{policy:?}: orphanDependents and deletionPropagation cannot be both set"),
+        ));
+    }
     let propagation = match (policy.as_deref(), orphan) {
         (None, Some(true)) | (Some("Orphan"), _) => Propagation::Orphan,
         (Some("Foreground"), _) => Propagation::Foreground,
         (None | Some("Background"), _) => Propagation::Background,
         (Some(other), _) => {
-            return Err(ApiError::BadRequest(format!(
-                "propagationPolicy: Unsupported value: {other:?}: supported values: \
-                 \"Background\", \"Foreground\", \"Orphan\""
-            )));
+            return refuse(Cause::unsupported(
+                "propagationPolicy",
+                format!("{other:?}"),
+                &["Foreground", "Background", "Orphan", "nil"],
+            ));
         }
     };
     let dry_run = match body["dryRun"].as_array().map(Vec::as_slice) {
-        None | Some([]) => query.dry_run()?,
+        None | Some([]) => query.dry_run("DeleteOptions")?,
         Some([only]) if only == "All" => true,
-        Some(_) => {
-            return Err(ApiError::BadRequest(
-                "dryRun: supported values: \"All\"".to_owned(),
-            ));
-        }
+        Some(_) => return refuse(Cause::unsupported("dryRun", &body["dryRun"], &["All"])),
     };
     let options = DeleteOptions {
         grace_period_seconds: match body["gracePeriodSeconds"].as_i64() {

@@ -10,7 +10,7 @@ use super::request::{Form, accepted};
 use super::reviews::REVIEWS;
 use super::target::{Discovery, subresources};
 use super::{Api, metrics, respond};
-use crate::objects::{ApiError, Kinds};
+use crate::objects::{ApiError, Kind, Kinds, resource};
 
 /// The version of Kubernetes whose API this is.
 pub(super) fn version() -> Value {
@@ -71,7 +71,7 @@ fn groups(kinds: &Kinds) -> Groups {
                 namespaced: kind.namespaced,
                 kind: kind.kind.clone(),
                 foreign: None,
-                verbs: VERBS.to_vec(),
+                verbs: verbs(&kind),
                 short_names: kind.short_names.clone(),
                 categories: kind.categories.clone(),
             });
@@ -114,6 +114,15 @@ fn groups(kinds: &Kinds) -> Groups {
         .or_default()
         .insert(metrics::VERSION.to_owned(), metrics_entries.into());
     groups
+}
+
+/// Namespaces go one by one.
+fn verbs(kind: &Kind) -> Vec<&'static str> {
+    let mut verbs = VERBS.to_vec();
+    if kind.resource() == resource::NAMESPACES {
+        verbs.retain(|verb| *verb != "deletecollection");
+    }
+    verbs
 }
 
 fn virtual_entry(plural: &str, kind: &str, namespaced: bool, verbs: &[&'static str]) -> Entry {
@@ -239,7 +248,7 @@ pub(super) fn answer(
             json!({
                 "kind": "APIResourceList", "apiVersion": "v1",
                 "groupVersion": group_version(group, version),
-                "resources": entries.iter().map(resource).collect::<Vec<_>>(),
+                "resources": entries.iter().map(shown).collect::<Vec<_>>(),
             })
         }
     };
@@ -254,7 +263,7 @@ fn group(name: &str, versions: &BTreeMap<String, Vec<Entry>>) -> Value {
     json!({ "name": name, "preferredVersion": versions[0], "versions": versions })
 }
 
-fn resource(entry: &Entry) -> Value {
+fn shown(entry: &Entry) -> Value {
     let mut resource = json!({
         "name": entry.name, "singularName": entry.singular, "namespaced": entry.namespaced,
         "kind": entry.kind, "verbs": entry.verbs,

@@ -12,7 +12,7 @@ use super::target::Asked;
 use super::{Api, respond};
 use crate::objects::patch::Patch;
 use crate::objects::write::Apply;
-use crate::objects::{ApiError, Kind};
+use crate::objects::{ApiError, Cause, Kind};
 
 /// The body of a `PATCH`.
 pub(super) enum PatchBody {
@@ -69,13 +69,12 @@ pub(super) async fn patch(
     let form = accepted(request.headers())?;
     let manager = query.manager(request.headers())?;
     let body = read(&asked.kind, request).await?;
-    let options = query.write_options(asked, &manager)?;
+    let options = query.write_options(asked, &manager, "PatchOptions")?;
     let written = match body {
         PatchBody::Change(patch) => {
             if query.flag("force") {
-                return Err(ApiError::BadRequest(
-                    "force: Forbidden: may not be specified for non-apply patch".to_owned(),
-                ));
+                let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
+                return Err(ApiError::invalid_options("PatchOptions", cause));
             }
             let schema = &asked
                 .kind
@@ -83,7 +82,9 @@ pub(super) async fn patch(
                 .ok_or(ApiError::NoSuchResource)?
                 .schema;
             change(api, asked, part(asked), &options, &|object| {
-                patch.apply(schema, object)
+                let wanted = patch.apply(schema, object)?;
+                keeps_uid(asked, object, &wanted)?;
+                Ok(wanted)
             })?
         }
         PatchBody::Apply(config) => {
@@ -101,12 +102,26 @@ pub(super) async fn patch(
     Ok(respond::written(asked, form, &written))
 }
 
+/// A patch is of the object that is there, and of no other.
+fn keeps_uid(asked: &Asked, object: &Value, wanted: &Value) -> Result<(), ApiError> {
+    match wanted["metadata"]["uid"].as_str() {
+        Some(uid) if object["metadata"]["uid"] != uid => Err(ApiError::Invalid {
+            kind: asked.kind.qualified(),
+            name: asked.name().to_owned(),
+            causes: vec![Cause::invalid(
+                "metadata.uid",
+                format!("{uid:?}: field is immutable"),
+            )],
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// What an applied configuration must say.
 pub(super) fn check_apply(asked: &Asked, query: &Query, config: &Value) -> Result<(), ApiError> {
     if query.get("fieldManager").is_none() {
-        return Err(ApiError::BadRequest(
-            "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch".to_owned(),
-        ));
+        let cause = Cause::required("fieldManager", "is required for apply patch");
+        return Err(ApiError::invalid_options("PatchOptions", cause));
     }
     for field in ["apiVersion", "kind"] {
         if config[field].as_str().unwrap_or_default().is_empty() {

@@ -13,7 +13,7 @@ use super::request::{self, Query};
 use super::target::Asked;
 use super::{Api, read, respond};
 use crate::node_api::{LogOptions, PodRef};
-use crate::objects::{ApiError, DeleteOptions};
+use crate::objects::{ApiError, Cause, DeleteOptions};
 
 /// The pod that a request names, and the one of its containers that is meant.
 pub(super) fn container(
@@ -49,20 +49,22 @@ pub(super) fn container(
         }
         (None, [only]) => only.clone(),
         (None, _) => {
-            let mut message = format!(
+            let all: Vec<&str> = init.iter().chain(&containers).map(String::as_str).collect();
+            return Err(ApiError::BadRequest(format!(
                 "a container name must be specified for pod {name}, choose one of: [{}]",
-                containers.join(" ")
-            );
-            if !init.is_empty() {
-                message.push_str(&format!(
-                    " or one of the init containers: [{}]",
-                    init.join(" ")
-                ));
-            }
-            return Err(ApiError::BadRequest(message));
+                all.join(" ")
+            )));
         }
     };
     Ok((reference, container, pod))
+}
+
+/// Whether a pod was given to a node.
+pub(super) fn has_node(pod: &Value) -> bool {
+    !pod["spec"]["nodeName"]
+        .as_str()
+        .unwrap_or_default()
+        .is_empty()
 }
 
 /// `GET` of a pod's log.
@@ -71,13 +73,29 @@ pub(super) async fn log(
     asked: &Asked,
     query: &Query,
 ) -> Result<Response, ApiError> {
-    let (pod, container, _) = container(api, asked, query)?;
+    let invalid = |cause| {
+        Err(ApiError::Invalid {
+            kind: "PodLogOptions".to_owned(),
+            name: asked.name().to_owned(),
+            causes: vec![cause],
+        })
+    };
     if query.get("stream").is_some_and(|stream| stream != "All") {
-        return Err(ApiError::BadRequest(
-            "stream: supported values: \"All\"".to_owned(),
-        ));
+        return invalid(Cause::forbidden("stream", "may not be specified"));
+    }
+    let tail_lines = query.number::<i64>("tailLines")?;
+    if let Some(lines) = tail_lines.filter(|lines| *lines < 0) {
+        let why = format!("{lines}: must be greater than or equal to 0");
+        return invalid(Cause::invalid("tailLines", why));
     }
     let seconds = query.number::<i64>("sinceSeconds")?;
+    let limit_bytes = query.number::<i64>("limitBytes")?;
+    for (field, number) in [("limitBytes", limit_bytes), ("sinceSeconds", seconds)] {
+        if let Some(number) = number.filter(|number| *number < 1) {
+            let why = format!("{number}: must be greater than 0");
+            return invalid(Cause::invalid(field, why));
+        }
+    }
     let time = query
         .get("sinceTime")
         .map(|time| {
@@ -87,14 +105,8 @@ pub(super) async fn log(
         .transpose()?;
     let since = match (seconds, time) {
         (Some(_), Some(_)) => {
-            return Err(ApiError::BadRequest(
-                "at most one of sinceTime or sinceSeconds may be specified".to_owned(),
-            ));
-        }
-        (Some(seconds), None) if seconds < 1 => {
-            return Err(ApiError::BadRequest(
-                "sinceSeconds: must be greater than 0".to_owned(),
-            ));
+            let why = "at most one of `sinceTime` or `sinceSeconds` may be specified";
+            return invalid(Cause::forbidden("[]", why));
         }
         (Some(seconds), None) => {
             let back = jiff::SignedDuration::from_secs(seconds);
@@ -103,14 +115,20 @@ pub(super) async fn log(
         }
         (None, time) => time,
     };
+    let (pod, container, object) = container(api, asked, query)?;
+    if !has_node(&object) {
+        // Nothing of it has run anywhere.
+        return Ok(respond::with_status(StatusCode::NO_CONTENT, Vec::new()));
+    }
+    let size = |number: Option<i64>| number.and_then(|number| usize::try_from(number).ok());
     let options = LogOptions {
         container,
         follow: query.flag("follow"),
         previous: query.flag("previous"),
         since,
         timestamps: query.flag("timestamps"),
-        tail_lines: query.number("tailLines")?,
-        limit_bytes: query.number("limitBytes")?,
+        tail_lines: size(tail_lines),
+        limit_bytes: size(limit_bytes),
     };
     let lines = api.node.logs(&pod, options).await?;
     let stopping = api.tasks.stopping();

@@ -26,6 +26,12 @@ pub(super) fn get(
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     let form = accepted(headers)?;
+    if let Some(wanted) = query.resource_version()? {
+        let current = api.objects.revision();
+        if wanted > current {
+            return Err(ApiError::VersionTooLarge { wanted, current });
+        }
+    }
     let object = find(api, asked)?;
     let object = respond::in_version(asked, &object);
     let body = match form {
@@ -63,14 +69,25 @@ pub(super) fn list(
     if query.flag("watch") {
         return watch::start(api, asked, query, form);
     }
-    if query.get("sendInitialEvents").is_some() {
-        return Err(ApiError::BadRequest(
-            "sendInitialEvents is forbidden for list".to_owned(),
-        ));
-    }
-    let limit = query.number::<usize>("limit")?.filter(|limit| *limit > 0);
+    query.check_list_options(false)?;
+    let limit = query
+        .number::<i64>("limit")?
+        .and_then(|limit| usize::try_from(limit).ok())
+        .filter(|limit| *limit > 0);
+    // How many remain is known of whole lists alone.
+    let counted = query.get("labelSelector").is_none() && query.get("fieldSelector").is_none();
     let page = match query.get("continue") {
-        Some(token) => api.pages.take(token, limit)?,
+        Some(token) => {
+            if query
+                .get("resourceVersion")
+                .is_some_and(|version| version != "0")
+            {
+                return Err(ApiError::BadRequest(
+                    "specifying resource version is not allowed when using continue".to_owned(),
+                ));
+            }
+            api.pages.take(token, limit)?
+        }
         None => {
             check_version(api, query)?;
             let selector = query.selector(asked)?;
@@ -84,35 +101,37 @@ pub(super) fn list(
     };
     Ok(respond::with_status(
         StatusCode::OK,
-        render(asked, &page, form, query),
+        render(asked, &page, form, query, counted),
     ))
 }
 
 /// Only the present can be listed.
 fn check_version(api: &Api, query: &Query) -> Result<(), ApiError> {
-    let Some(revision) = query.number::<u64>("resourceVersion")? else {
+    let Some(revision) = query.resource_version()? else {
         return Ok(());
     };
     let newest = api.objects.revision();
-    match query.get("resourceVersionMatch") {
-        Some("Exact") if revision != newest => Err(ApiError::Expired(format!(
-            "resource version {revision} is not kept; the newest is {newest}"
-        ))),
-        None | Some("Exact" | "NotOlderThan") if revision <= newest => Ok(()),
-        None | Some("Exact" | "NotOlderThan") => Err(ApiError::Unavailable(format!(
-            "Too large resource version: {revision}, current: {newest}"
-        ))),
-        Some(other) => Err(ApiError::BadRequest(format!(
-            "resourceVersionMatch: Unsupported value: {other:?}"
-        ))),
+    if revision > newest {
+        return Err(ApiError::VersionTooLarge {
+            wanted: revision,
+            current: newest,
+        });
     }
+    if query.get("resourceVersionMatch") == Some("Exact") && revision != newest {
+        return Err(ApiError::Expired(
+            "The resourceVersion for the provided list is too old.".to_owned(),
+        ));
+    }
+    Ok(())
 }
 
-fn render(asked: &Asked, page: &Page, form: Form, query: &Query) -> Vec<u8> {
+fn render(asked: &Asked, page: &Page, form: Form, query: &Query, counted: bool) -> Vec<u8> {
     let mut metadata = json!({ "resourceVersion": page.revision.to_string() });
     if let Some(token) = &page.next {
         metadata["continue"] = token.clone().into();
-        metadata["remainingItemCount"] = page.remaining.into();
+        if counted {
+            metadata["remainingItemCount"] = page.remaining.into();
+        }
     }
     let objects = page
         .items
@@ -149,11 +168,28 @@ fn render(asked: &Asked, page: &Page, form: Form, query: &Query) -> Vec<u8> {
         }
         match form {
             Form::Metadata => body.push_str(&respond::metadata_only(&object).to_string()),
-            _ => body.push_str(&object.to_string()),
+            _ if asked.kind.custom => body.push_str(&object.to_string()),
+            _ => push_untyped(&object, &mut body),
         }
     }
     body.push_str("]}");
     body.into_bytes()
+}
+
+/// An item of a built-in kind, which does not say what it is: the list has said it.
+fn push_untyped(object: &Value, body: &mut String) {
+    body.push('{');
+    let fields = object.as_object().into_iter().flatten();
+    let fields = fields.filter(|(name, _)| !["kind", "apiVersion"].contains(&name.as_str()));
+    for (index, (name, value)) in fields.enumerate() {
+        if index > 0 {
+            body.push(',');
+        }
+        body.push_str(&Value::from(name.as_str()).to_string());
+        body.push(':');
+        body.push_str(&value.to_string());
+    }
+    body.push('}');
 }
 
 /// Lists of which a client reads one page after the other. The rest is kept as it was, so that
@@ -184,6 +220,12 @@ impl Pages {
     }
 
     fn take(&self, token: &str, limit: Option<usize>) -> Result<Page, ApiError> {
+        if token.len() != 32 || hex::decode(token).is_err() {
+            return Err(ApiError::BadRequest(
+                "invalid continue token: continue key is not valid: it is none of this server's"
+                    .to_owned(),
+            ));
+        }
         let rest = {
             let mut waiting = self.lock();
             waiting.retain(|rest| rest.since.elapsed() < PAGES_KEPT);

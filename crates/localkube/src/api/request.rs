@@ -3,12 +3,12 @@
 use axum::body::Body;
 use axum::extract::Request;
 use http::{HeaderMap, header};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::protobuf;
 use super::target::Asked;
 use crate::objects::write::{FieldValidation, Tracking, WriteOptions};
-use crate::objects::{ApiError, Selector};
+use crate::objects::{ApiError, Cause, Selector};
 
 /// Kubernetes' own limit.
 const LARGEST_BODY: usize = 3 << 20;
@@ -71,40 +71,109 @@ impl Query {
         Ok(selector)
     }
 
-    pub fn dry_run(&self) -> Result<bool, ApiError> {
+    /// Whether nothing is to be changed; `kind` is that of the request's options.
+    pub fn dry_run(&self, kind: &str) -> Result<bool, ApiError> {
         match self.get("dryRun") {
             None => Ok(false),
             Some("All") => Ok(true),
-            Some(other) => Err(ApiError::BadRequest(format!(
-                "dryRun: Unsupported value: {other:?}: supported values: \"All\""
-            ))),
+            Some(other) => Err(ApiError::invalid_options(
+                kind,
+                Cause::unsupported("dryRun", json!([other]), &["All"]),
+            )),
         }
     }
 
-    /// How a write is to be made. `manager` is who it is noted as.
+    /// How a write is to be made. `manager` is who it is noted as, `kind` that of the request's options.
     pub fn write_options<'a>(
         &self,
         asked: &'a Asked,
         manager: &'a str,
+        kind: &str,
     ) -> Result<WriteOptions<'a>, ApiError> {
         let validation = match self.get("fieldValidation") {
             None | Some("Warn") => FieldValidation::Warn,
             Some("Ignore") => FieldValidation::Ignore,
             Some("Strict") => FieldValidation::Strict,
             Some(other) => {
-                return Err(ApiError::BadRequest(format!(
-                    "fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \
-                     \"Strict\", \"Warn\""
-                )));
+                let cause = Cause::unsupported(
+                    "fieldValidation",
+                    format!("{other:?}"),
+                    &["", "Ignore", "Strict", "Warn"],
+                );
+                return Err(ApiError::invalid_options(kind, cause));
             }
         };
         Ok(WriteOptions {
             tracking: Tracking::Update(manager),
             version: Some(&asked.version),
-            dry_run: self.dry_run()?,
+            dry_run: self.dry_run(kind)?,
             validation,
             subresource: asked.subresource.as_deref().unwrap_or_default(),
         })
+    }
+
+    /// The version that a list or a watch is to be of; the first version there is counts as none.
+    pub fn resource_version(&self) -> Result<Option<u64>, ApiError> {
+        let Some(text) = self.get("resourceVersion") else {
+            return Ok(None);
+        };
+        match text.parse() {
+            Ok(version) => Ok(Some(version)),
+            Err(_) => Err(ApiError::BadRequest(format!(
+                "invalid resource version: resourceVersion: Invalid value: {text:?}: must be a number"
+            ))),
+        }
+    }
+
+    /// Refuse options of a list or a watch that contradict each other.
+    pub fn check_list_options(&self, watch: bool) -> Result<(), ApiError> {
+        let refuse = |cause| Err(ApiError::invalid_options("ListOptions", cause));
+        let forbid = |field: &str, message: &str| refuse(Cause::forbidden(field, message));
+        let matching = self.get("resourceVersionMatch");
+        let version = self.get("resourceVersion");
+        let initial = self.get("sendInitialEvents").is_some();
+        const MATCH: &str = "resourceVersionMatch";
+        if watch {
+            return match matching {
+                Some("NotOlderThan") if initial => Ok(()),
+                None if !initial => Ok(()),
+                _ if initial => forbid(
+                    MATCH,
+                    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+                ),
+                _ => forbid(
+                    MATCH,
+                    "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+                ),
+            };
+        }
+        if initial {
+            return forbid(
+                "sendInitialEvents",
+                "sendInitialEvents is forbidden for list",
+            );
+        }
+        match (matching, version) {
+            (None, _) => Ok(()),
+            (Some(_), None) => forbid(
+                MATCH,
+                "resourceVersionMatch is forbidden unless resourceVersion is provided",
+            ),
+            (Some(_), Some(_)) if self.get("continue").is_some() => forbid(
+                MATCH,
+                "resourceVersionMatch is forbidden when continue is provided",
+            ),
+            (Some("Exact"), Some("0")) => forbid(
+                MATCH,
+                "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
+            ),
+            (Some("Exact" | "NotOlderThan"), Some(_)) => Ok(()),
+            (Some(other), Some(_)) => refuse(Cause::unsupported(
+                MATCH,
+                format!("{other:?}"),
+                &["Exact", "NotOlderThan", ""],
+            )),
+        }
     }
 
     /// Who writes: `fieldManager`, or the client's program as its user agent names it.
@@ -257,20 +326,26 @@ pub(super) fn decode(bytes: &[u8], yaml: bool) -> Result<Value, ApiError> {
 
 /// Refuse an object of another kind than the path names.
 pub(super) fn check_kind(asked: &Asked, object: &Value) -> Result<(), ApiError> {
-    let expected = asked.kind.api_version(&asked.version);
-    for (field, expected) in [
-        ("apiVersion", expected.as_str()),
-        ("kind", asked.kind.kind.as_str()),
-    ] {
-        match object[field].as_str() {
-            None | Some("") => {}
-            Some(given) if given == expected => {}
-            Some(given) => {
-                return Err(ApiError::BadRequest(format!(
-                    "{field} in the data ({given}) does not match the expected {field} ({expected})"
-                )));
-            }
-        }
+    if !object.is_object() {
+        return Err(ApiError::BadRequest(format!(
+            "the object provided is unrecognized (must be of type {}): it is no object",
+            asked.kind.kind
+        )));
     }
-    Ok(())
+    let expected = (
+        asked.kind.api_version(&asked.version),
+        asked.kind.kind.as_str(),
+    );
+    let given = |field: &str, expected: &str| match object[field].as_str() {
+        None | Some("") => expected.to_owned(),
+        Some(given) => given.to_owned(),
+    };
+    let (version, kind) = (given("apiVersion", &expected.0), given("kind", expected.1));
+    if version == expected.0 && kind == expected.1 {
+        return Ok(());
+    }
+    Err(ApiError::BadRequest(format!(
+        "{kind} in version {version:?} cannot be handled as a {}: the object of this path is a {} in version {:?}",
+        expected.1, expected.1, expected.0
+    )))
 }

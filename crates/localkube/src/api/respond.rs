@@ -61,14 +61,17 @@ pub(super) fn panicked(_panic: Box<dyn Any + Send>) -> Response {
 
 /// A success that has no object.
 pub(super) fn success(kind: &Kind, object: &Value) -> Response {
+    let mut details = json!({
+        "name": object["metadata"]["name"],
+        "kind": kind.plural,
+        "uid": object["metadata"]["uid"],
+    });
+    if !kind.group.is_empty() {
+        details["group"] = kind.group.clone().into();
+    }
     json(&json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-        "details": {
-            "name": object["metadata"]["name"],
-            "group": kind.group,
-            "kind": kind.plural,
-            "uid": object["metadata"]["uid"],
-        },
+        "details": details,
     }))
 }
 

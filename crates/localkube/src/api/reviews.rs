@@ -64,6 +64,11 @@ pub(super) async fn answer(
     }
     let mut review = request::object(request).await?;
     let spec = &review["spec"];
+    if kind == "TokenReview" && spec["token"].as_str().unwrap_or_default().is_empty() {
+        return Err(ApiError::BadRequest(
+            "token is required for TokenReview in authentication".to_owned(),
+        ));
+    }
     let status = match kind {
         "TokenReview" => token_review(api, spec),
         "SelfSubjectReview" => json!({ "userInfo": user.info() }),

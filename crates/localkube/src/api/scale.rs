@@ -27,7 +27,7 @@ pub(super) async fn answer(
         .ok_or(ApiError::NoSuchResource)?;
     let scale = version.scale.as_ref().ok_or(ApiError::NoSuchResource)?;
     let manager = query.manager(request.headers())?;
-    let options = query.write_options(asked, &manager)?;
+    let options = query.write_options(asked, &manager, "UpdateOptions")?;
     let change = |wanted: &dyn Fn(&Value) -> Result<Value, ApiError>| {
         let (namespace, name) = (asked.namespace(), asked.name());
         api.objects.change_object(
@@ -52,7 +52,9 @@ pub(super) async fn answer(
     };
     let written = match request.method().as_str() {
         "GET" | "HEAD" => {
-            return Ok(respond::json(&view(scale, &*read::find(api, asked)?)));
+            let object = read::find(api, asked)?;
+            has_replicas(asked, scale, &object)?;
+            return Ok(respond::json(&view(scale, &object)));
         }
         "PUT" => {
             let wanted = request::object(request).await?;
@@ -91,6 +93,17 @@ pub(super) async fn answer(
         _ => return Err(ApiError::MethodNotAllowed),
     };
     Ok(respond::json(&view(scale, &written.object)))
+}
+
+/// Kubernetes finds no scale of an object whose kind is a custom one and that has no replicas.
+fn has_replicas(asked: &Asked, scale: &Scale, object: &Value) -> Result<(), ApiError> {
+    if !asked.kind.custom || object.pointer(&scale.spec_replicas).is_some() {
+        return Ok(());
+    }
+    let path = scale.spec_replicas.replace('/', ".");
+    Err(ApiError::Internal(format!(
+        "the spec replicas field {path:?} does not exist"
+    )))
 }
 
 fn replicas(asked: &Asked, wanted: &Value) -> Result<i64, ApiError> {
@@ -142,7 +155,11 @@ fn view(scale: &Scale, object: &Value) -> Value {
             "resourceVersion": metadata["resourceVersion"],
             "creationTimestamp": metadata["creationTimestamp"],
         },
-        "spec": { "replicas": number(&scale.spec_replicas) },
+        "spec": match number(&scale.spec_replicas) {
+            // Kubernetes leaves a zero out.
+            0 => json!({}),
+            replicas => json!({ "replicas": replicas }),
+        },
         "status": status,
     })
 }

@@ -62,7 +62,13 @@ pub(super) async fn answer(
     if asked.subresource.as_deref() == Some("portforward") {
         return port_forward(api, asked, query, upgrade).await;
     }
-    let (pod, container, _) = pods::container(api, asked, query)?;
+    let (pod, container, object) = pods::container(api, asked, query)?;
+    if !pods::has_node(&object) {
+        return Err(ApiError::BadRequest(format!(
+            "pod {} does not have a host assigned",
+            asked.name()
+        )));
+    }
     let options = ExecOptions {
         container,
         command: query.all("command").map(str::to_owned).collect(),
@@ -239,7 +245,7 @@ fn exit_status(exit: Result<i32, ApiError>) -> Value {
         Ok(0) => json!({ "metadata": {}, "status": "Success" }),
         Ok(code) => json!({
             "metadata": {}, "status": "Failure", "reason": "NonZeroExitCode",
-            "message": format!("command terminated with non-zero exit code: exit status {code}"),
+            "message": format!("command terminated with non-zero exit code: command terminated with exit code {code}"),
             "details": { "causes": [{ "reason": "ExitCode", "message": code.to_string() }] },
         }),
         Err(error) => error.status(),

@@ -30,7 +30,11 @@ pub(super) async fn request(
     if !LIFE.contains(&seconds) {
         return Err(invalid(
             "spec.expirationSeconds",
-            "may not specify a duration less than 10 minutes or greater than 2^32 seconds",
+            &if seconds < *LIFE.start() {
+                format!("{seconds}: may not specify a duration less than 10 minutes")
+            } else {
+                format!("{seconds}: may not specify a duration larger than 2^32 seconds")
+            },
         ));
     }
     let mut audiences: Vec<String> = spec["audiences"]
@@ -63,7 +67,7 @@ pub(super) async fn request(
     review["spec"]["expirationSeconds"] = seconds.into();
     let expires = jiff::Timestamp::from_second(expires)
         .map_err(|error| ApiError::BadRequest(format!("spec.expirationSeconds: {error}")))?;
-    let token = if query.dry_run()? {
+    let token = if query.dry_run("CreateOptions")? {
         String::new()
     } else {
         api.tokens.issue(&claims)

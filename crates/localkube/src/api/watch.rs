@@ -30,14 +30,8 @@ pub(super) fn start(
     let selector = query.selector(asked)?;
     let bookmarks = query.flag("allowWatchBookmarks");
     let initial = query.flag("sendInitialEvents");
-    if initial && query.get("resourceVersionMatch") != Some("NotOlderThan") {
-        return Err(ApiError::BadRequest(
-            "resourceVersionMatch: Forbidden: sendInitialEvents requires setting \
-             resourceVersionMatch to NotOlderThan"
-                .to_owned(),
-        ));
-    }
-    let from = match query.number::<u64>("resourceVersion")? {
+    query.check_list_options(true)?;
+    let from = match query.resource_version()? {
         Some(revision) if revision > 0 && !initial => WatchFrom::Revision(revision),
         // With sendInitialEvents=false a watch begins with the next change.
         _ if query.get("sendInitialEvents") == Some("false") => {

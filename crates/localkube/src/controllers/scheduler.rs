@@ -38,7 +38,11 @@ pub(super) fn controller() -> Controller {
 }
 
 fn is_waiting(pod: &Value) -> bool {
-    text(&pod["spec"], "nodeName").is_empty() && !is_terminating(pod) && !pods::is_finished(pod)
+    // A pod may ask for another scheduler, which is then awaited.
+    let ours = matches!(text(&pod["spec"], "schedulerName"), "" | COMPONENT);
+    ours && text(&pod["spec"], "nodeName").is_empty()
+        && !is_terminating(pod)
+        && !pods::is_finished(pod)
 }
 
 /// A node that changed may take pods that it did not take before.

@@ -248,10 +248,14 @@ impl Pod {
         let mut wait = Duration::from_millis(100);
         loop {
             let (reason, message) = match self.try_set_up().await {
-                Ok(()) => return true,
+                Ok(()) => {
+                    self.state.send_modify(|state| state.wait_because(""));
+                    return true;
+                }
                 Err(problem) => problem,
             };
             self.event("Warning", reason, &message);
+            self.state.send_modify(|state| state.wait_because(&message));
             if !self.wait(wait).await {
                 return false;
             }

@@ -95,6 +95,15 @@ impl Pod {
             .find(|container| container.name == name)
     }
 
+    /// Say why containers that wait do so.
+    pub fn wait_because(&mut self, why: &str) {
+        for container in self.init.iter_mut().chain(&mut self.main) {
+            if let State::Waiting { message, .. } = &mut container.state {
+                why.clone_into(message);
+            }
+        }
+    }
+
     /// kubelet's `getPhase`.
     pub fn phase(&self, policy: RestartPolicy) -> &'static str {
         if self.failed.is_some() {

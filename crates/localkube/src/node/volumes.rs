@@ -38,6 +38,10 @@ pub(crate) enum VolumeProblem {
         "volume \"{volume}\" : the host path \"{path}\" is not below one of the folders that pods of the embedded cluster may read"
     )]
     HostPath { volume: String, path: String },
+    #[error(
+        "MountVolume.SetUp failed for volume \"{volume}\" : hostPath type check failed: {path} is not there"
+    )]
+    HostPathAbsent { volume: String, path: String },
     #[error("volume \"{volume}\" : the embedded cluster has no volumes of this type ({kind})")]
     Unsupported { volume: String, kind: String },
     #[error("volume \"{volume}\" : \"{path}\" leads out of the volume")]
@@ -195,11 +199,26 @@ fn host_folder(name: &str, path: &str, roots: &[PathBuf]) -> Result<Volume, Volu
             path,
             read_only: true,
         }),
+        // What is not there is said only of the folders that pods may see.
+        None if is_absent(path) && roots.iter().any(|root| Path::new(path).starts_with(root)) => {
+            Err(VolumeProblem::HostPathAbsent {
+                volume: name.to_owned(),
+                path: path.to_owned(),
+            })
+        }
         None => Err(VolumeProblem::HostPath {
             volume: name.to_owned(),
             path: path.to_owned(),
         }),
     }
+}
+
+fn is_absent(path: &str) -> bool {
+    let steps_back = Path::new(path)
+        .components()
+        .any(|part| part == std::path::Component::ParentDir);
+    !steps_back
+        && std::fs::canonicalize(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// The files of a configMap, secret, downwardAPI or projected volume, with their modes.
@@ -486,6 +505,10 @@ mod tests {
         for path in [allowed.join("link"), allowed.join("../.."), "/etc".into()] {
             assert!(matches!(volume(path), Err(VolumeProblem::HostPath { .. })));
         }
+        let absent = volume(allowed.join("vanished"));
+        assert!(matches!(absent, Err(VolumeProblem::HostPathAbsent { .. })));
+        let foreign = volume(folder.path().join("vanished"));
+        assert!(matches!(foreign, Err(VolumeProblem::HostPath { .. })));
     }
 
     #[test]

@@ -24,15 +24,25 @@ pub(crate) fn namespace_is_open(
     }
     match state.get(resource::NAMESPACES, &(String::new(), namespace.to_owned())) {
         None => Err(ApiError::not_found(resource::NAMESPACES, namespace)),
-        Some(object) if is_terminating(object) => Err(ApiError::forbidden(
+        Some(object) if is_terminating(object) => Err(ApiError::NamespaceTerminating {
+            resource: kind.resource(),
+            name: name.to_owned(),
+            namespace: namespace.to_owned(),
+        }),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Refuse objects of a kind that is coming to its end.
+pub(crate) fn kind_is_open(state: &State, kind: &Kind, name: &str) -> Result<(), ApiError> {
+    let definition = (String::new(), kind.resource());
+    match state.get(resource::CUSTOM_RESOURCE_DEFINITIONS, &definition) {
+        Some(definition) if kind.custom && is_terminating(definition) => Err(ApiError::forbidden(
             kind.resource(),
             name,
-            format!(
-                "unable to create new content in namespace {namespace} because it is being \
-                 terminated"
-            ),
+            "create not allowed while custom resource definition is terminating",
         )),
-        Some(_) => Ok(()),
+        _ => Ok(()),
     }
 }
 
@@ -78,23 +88,41 @@ pub(crate) fn default_limit_range(object: &mut Value) {
     }
 }
 
-/// Give the containers of a new pod the namespace's default requests and limits.
+/// Give the containers of a new pod the namespace's default requests and limits, and note which.
 pub(crate) fn apply_limit_ranges<'a>(ranges: impl Iterator<Item = &'a Value>, pod: &mut Value) {
+    let mut noted = Vec::new();
     for range in ranges {
         for limit in items(&range["spec"]["limits"]).filter(|limit| limit["type"] == "Container") {
-            for list in ["initContainers", "containers"] {
+            for (list, called) in [
+                ("initContainers", "init container"),
+                ("containers", "container"),
+            ] {
                 for container in items_mut(&mut pod["spec"], list) {
-                    for (from, to) in [("defaultRequest", "requests"), ("default", "limits")] {
+                    let name = container["name"].as_str().unwrap_or_default().to_owned();
+                    for (from, to, what) in [
+                        ("defaultRequest", "requests", "request"),
+                        ("default", "limits", "limit"),
+                    ] {
+                        let mut set = Vec::new();
                         for (name, value) in limit[from].as_object().into_iter().flatten() {
                             if container["resources"][to][name].is_null() {
                                 container["resources"][to][name] = value.clone();
+                                set.push(name.clone());
                             }
+                        }
+                        if !set.is_empty() {
+                            set.sort();
+                            noted.push(format!("{} {what} for {called} {name}", set.join(", ")));
                         }
                     }
                     limits_as_requests(container);
                 }
             }
         }
+    }
+    if !noted.is_empty() {
+        pod["metadata"]["annotations"]["kubernetes.io/limit-ranger"] =
+            format!("LimitRanger plugin set: {}", noted.join("; ")).into();
     }
 }
 
@@ -106,13 +134,36 @@ pub(crate) fn check_limit_ranges<'a>(
 ) -> Result<(), ApiError> {
     let mut refused = Vec::new();
     let mut check = |limit: &Value, what: &str, requests: &Value, limits: &Value| {
+        for (name, bound) in limit["maxLimitRequestRatio"]
+            .as_object()
+            .into_iter()
+            .flatten()
+        {
+            if let (Some(bound), Some(high), Some(low)) = (
+                Quantity::from_json(bound),
+                Quantity::from_json(&limits[name]),
+                Quantity::from_json(&requests[name]),
+            ) {
+                let ratio = high.millis() as f64 / low.millis().max(1) as f64;
+                if ratio > bound.millis() as f64 / 1000.0 {
+                    refused.push(format!(
+                        "{name} max limit to request ratio per {what} is {bound}, but provided ratio is {ratio:.6}"
+                    ));
+                }
+            }
+        }
+        let stated = if what == "PersistentVolumeClaim" {
+            "request"
+        } else {
+            "limit"
+        };
         for (name, bound) in limit["max"].as_object().into_iter().flatten() {
             let used = Quantity::from_json(&limits[name]).or(Quantity::from_json(&requests[name]));
             if let (Some(bound), Some(used)) = (Quantity::from_json(bound), used)
                 && used > bound
             {
                 refused.push(format!(
-                    "maximum {name} usage per {what} is {bound}, but limit is {used}"
+                    "maximum {name} usage per {what} is {bound}, but {stated} is {used}"
                 ));
             }
         }
@@ -349,6 +400,7 @@ fn unspecified(hard: &Value, spec: &Value) -> Vec<String> {
             missing.push(format!("{resource} for: {}", without.join(",")));
         }
     }
+    missing.sort();
     missing
 }
 

@@ -14,6 +14,9 @@ pub(crate) const FOREGROUND: &str = "foregroundDeletion";
 /// Held by an object until what it owns no longer refers to it.
 pub(crate) const ORPHAN: &str = "orphan";
 
+/// Namespaces that no cluster can do without.
+const PERMANENT: [&str; 3] = ["default", "kube-system", "kube-public"];
+
 /// What a deletion led to.
 #[derive(Debug)]
 pub(crate) struct Deleted {
@@ -33,6 +36,10 @@ impl Objects {
         options: &DeleteOptions,
         dry_run: bool,
     ) -> Result<Deleted, ApiError> {
+        if kind.resource() == resource::NAMESPACES && PERMANENT.contains(&name) {
+            let why = "this namespace may not be deleted";
+            return Err(ApiError::forbidden(kind.resource(), name, why));
+        }
         let _crd_lock = self.crd_lock(kind);
         let resource = kind.stored_in();
         let key = (namespace.to_owned(), name.to_owned());
@@ -81,26 +88,31 @@ fn check_preconditions(
     options: &DeleteOptions,
 ) -> Result<(), ApiError> {
     let metadata = &current["metadata"];
-    for (what, wanted, field) in [
-        ("UID", &options.uid, "uid"),
-        (
-            "ResourceVersion",
-            &options.resource_version,
-            "resourceVersion",
-        ),
-    ] {
-        let Some(wanted) = wanted else { continue };
-        if metadata[field] != wanted.as_str() {
-            return Err(ApiError::Conflict {
-                resource: kind.resource(),
-                name: name.to_owned(),
-                message: format!(
-                    "Precondition failed: {what} in precondition: {wanted}, {what} in object \
-                     meta: {}",
-                    metadata[field].as_str().unwrap_or_default()
-                ),
-            });
-        }
+    let conflict = |message: String| {
+        Err(ApiError::Conflict {
+            resource: kind.qualified(),
+            name: name.to_owned(),
+            message,
+        })
+    };
+    let record = |field: &str| metadata[field].as_str().unwrap_or_default().to_owned();
+    if let Some(wanted) = &options.uid
+        && record("uid") != *wanted
+    {
+        return conflict(format!(
+            "the UID in the precondition ({wanted}) does not match the UID in record ({}). The object might have \
+             been deleted and then recreated",
+            record("uid")
+        ));
+    }
+    if let Some(wanted) = &options.resource_version
+        && record("resourceVersion") != *wanted
+    {
+        return conflict(format!(
+            "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({}). \
+             The object might have been modified",
+            record("resourceVersion")
+        ));
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! What can go wrong with a request, as Kubernetes words it.
 
+use std::fmt;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -21,6 +23,32 @@ impl Cause {
             reason: "FieldValueInvalid",
             field: field.into(),
             message: format!("Invalid value: {}", message.into()),
+        }
+    }
+
+    /// A field that may not be given.
+    pub fn forbidden(field: impl Into<String>, message: impl AsRef<str>) -> Self {
+        Self {
+            reason: "FieldValueForbidden",
+            field: field.into(),
+            message: format!("Forbidden: {}", message.as_ref()),
+        }
+    }
+
+    /// A value that is none of those that there are; `value` is how it is shown.
+    pub fn unsupported(
+        field: impl Into<String>,
+        value: impl fmt::Display,
+        supported: &[&str],
+    ) -> Self {
+        let supported: Vec<String> = supported.iter().map(|name| format!("{name:?}")).collect();
+        Self {
+            reason: "FieldValueNotSupported",
+            field: field.into(),
+            message: format!(
+                "Unsupported value: {value}: supported values: {}",
+                supported.join(", ")
+            ),
         }
     }
 
@@ -59,6 +87,18 @@ pub enum ApiError {
         /// Why.
         message: String,
     },
+    /// 403: the namespace is coming to its end.
+    #[error(
+        "{resource} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated"
+    )]
+    NamespaceTerminating {
+        /// `plural` or `plural.group`.
+        resource: String,
+        /// The object's name.
+        name: String,
+        /// The namespace.
+        namespace: String,
+    },
     /// 404: no such object.
     #[error("{resource} \"{name}\" not found")]
     NotFound {
@@ -77,12 +117,14 @@ pub enum ApiError {
     #[error("only the following media types are accepted: {0}")]
     NotAcceptable(String),
     /// 409: an object of that name exists.
-    #[error("{resource} \"{name}\" already exists")]
+    #[error("{}", already_exists_message(.resource, .name, .deleting))]
     AlreadyExists {
         /// `plural` or `plural.group`.
         resource: String,
         /// The object's name.
         name: String,
+        /// Whether that object is being deleted.
+        deleting: bool,
     },
     /// 409: the object changed in between, or a precondition does not hold.
     #[error("Operation cannot be fulfilled on {resource} \"{name}\": {message}")]
@@ -125,6 +167,14 @@ pub enum ApiError {
     /// 501: part of Kubernetes that this cluster does not have.
     #[error("{0}")]
     NotImplemented(String),
+    /// 504: a version of the objects that is not there yet.
+    #[error("Timeout: Too large resource version: {wanted}, current: {current}")]
+    VersionTooLarge {
+        /// What was asked for.
+        wanted: u64,
+        /// The newest there is.
+        current: u64,
+    },
     /// 503: a part that this needs is not running.
     #[error("{0}")]
     Unavailable(String),
@@ -141,20 +191,39 @@ fn invalid_message(kind: &str, name: &str, causes: &[Cause]) -> String {
     }
 }
 
-fn apply_conflict_message(causes: &[Cause]) -> String {
-    let list: Vec<String> = causes
-        .iter()
-        .map(|cause| format!("{}: {}", cause.message, cause.field))
-        .collect();
-    let noun = if causes.len() == 1 {
-        "conflict"
+fn already_exists_message(resource: &str, name: &str, deleting: &bool) -> String {
+    let prefix = if *deleting {
+        "object is being deleted: "
     } else {
-        "conflicts"
+        ""
     };
+    format!("{prefix}{resource} \"{name}\" already exists")
+}
+
+fn apply_conflict_message(causes: &[Cause]) -> String {
+    if let [one] = causes {
+        return format!(
+            "Apply failed with 1 conflict: {}: {}",
+            one.message, one.field
+        );
+    }
+    // By manager, each with its fields.
+    let mut managers: Vec<&str> = causes.iter().map(|cause| cause.message.as_str()).collect();
+    managers.sort_unstable();
+    managers.dedup();
+    let mut lines = Vec::new();
+    for manager in managers {
+        lines.push(format!(
+            "conflicts{}:",
+            manager.strip_prefix("conflict").unwrap_or(manager)
+        ));
+        let fields = causes.iter().filter(|cause| cause.message == manager);
+        lines.extend(fields.map(|cause| format!("- {}", cause.field)));
+    }
     format!(
-        "Apply failed with {} {noun}: {}",
+        "Apply failed with {} conflicts: {}",
         causes.len(),
-        list.join(", ")
+        lines.join("\n")
     )
 }
 
@@ -191,6 +260,15 @@ impl ApiError {
         }
     }
 
+    /// The answer to options of a request, such as `ListOptions`, that make no sense.
+    pub fn invalid_options(kind: &str, cause: Cause) -> Self {
+        Self::Invalid {
+            kind: format!("{kind}.meta.k8s.io"),
+            name: String::new(),
+            causes: vec![cause],
+        }
+    }
+
     /// Whether the object was not there.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })
@@ -206,7 +284,7 @@ impl ApiError {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::Forbidden { .. } | Self::NamespaceTerminating { .. } => StatusCode::FORBIDDEN,
             Self::NotFound { .. } | Self::NoSuchResource => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
@@ -220,6 +298,7 @@ impl ApiError {
             Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::VersionTooLarge { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -229,7 +308,7 @@ impl ApiError {
         match self {
             Self::BadRequest(_) => "BadRequest",
             Self::Unauthorized => "Unauthorized",
-            Self::Forbidden { .. } => "Forbidden",
+            Self::Forbidden { .. } | Self::NamespaceTerminating { .. } => "Forbidden",
             Self::NotFound { .. } | Self::NoSuchResource => "NotFound",
             Self::MethodNotAllowed => "MethodNotAllowed",
             Self::NotAcceptable(_) => "NotAcceptable",
@@ -242,6 +321,7 @@ impl ApiError {
             Self::TooManyRequests(_) => "TooManyRequests",
             Self::Internal(_) => "InternalError",
             Self::NotImplemented(_) => "NotImplemented",
+            Self::VersionTooLarge { .. } => "Timeout",
             Self::Unavailable(_) => "ServiceUnavailable",
         }
     }
@@ -267,14 +347,35 @@ impl ApiError {
         match self {
             Self::Forbidden { resource, name, .. }
             | Self::NotFound { resource, name }
-            | Self::AlreadyExists { resource, name }
+            | Self::AlreadyExists { resource, name, .. }
             | Self::Conflict { resource, name, .. } => Some(named(resource, name)),
+            Self::NamespaceTerminating {
+                resource,
+                name,
+                namespace,
+            } => {
+                let mut details = named(resource, name);
+                details["causes"] = json!([{
+                    "reason": "NamespaceTerminating",
+                    "message": format!("namespace {namespace} is being terminated"),
+                    "field": "metadata.namespace",
+                }]);
+                Some(details)
+            }
             Self::Invalid { kind, name, causes } => {
                 let mut details = named(kind, name);
                 details["causes"] = render_causes(causes);
                 Some(details)
             }
             Self::ApplyConflict(causes) => Some(json!({ "causes": render_causes(causes) })),
+            Self::VersionTooLarge { .. } => Some(json!({
+                "causes": [{
+                    "reason": "ResourceVersionTooLarge",
+                    "message": "Too large resource version",
+                }],
+                "retryAfterSeconds": 1,
+            })),
+            Self::NoSuchResource | Self::MethodNotAllowed => Some(json!({})),
             Self::TooManyRequests(_) | Self::Unavailable(_) => {
                 Some(json!({ "retryAfterSeconds": 1 }))
             }

@@ -71,7 +71,7 @@ fn is_label_text(text: &str) -> bool {
 }
 
 /// `name` or `prefix/name`.
-fn is_qualified_name(key: &str) -> bool {
+pub(super) fn is_qualified_name(key: &str) -> bool {
     match key.split_once('/') {
         Some((prefix, name)) => is_dns_subdomain(prefix) && is_label_text(name),
         None => is_label_text(key),
@@ -148,25 +148,23 @@ pub(crate) fn validate(resource: &str, object: &Value, causes: &mut Vec<Cause>) 
     }
     for finalizer in metadata["finalizers"].as_array().into_iter().flatten() {
         let finalizer = finalizer.as_str().unwrap_or_default();
-        let standard = ["foregroundDeletion", "orphan"].contains(&finalizer);
-        if !standard && !is_qualified_name(finalizer) {
+        let standard = ["foregroundDeletion", "orphan", "kubernetes"].contains(&finalizer);
+        // Kinds of others may use plain names.
+        let foreign = resource.contains('.') && !resource.ends_with(".k8s.io");
+        let named = is_qualified_name(finalizer) && (foreign || finalizer.contains(['/', '.']));
+        if !standard && !named {
             causes.push(Cause::invalid(
-                "metadata.finalizers",
-                format!("{finalizer:?}: not a qualified name"),
+                "metadata.finalizers[0]",
+                format!("{finalizer:?}: name is neither a standard finalizer name nor is it fully qualified"),
             ));
         }
     }
-    for (index, owner) in metadata["ownerReferences"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .enumerate()
-    {
+    for owner in metadata["ownerReferences"].as_array().into_iter().flatten() {
         for field in ["apiVersion", "kind", "name", "uid"] {
             if owner[field].as_str().unwrap_or_default().is_empty() {
-                causes.push(Cause::required(
-                    format!("metadata.ownerReferences[{index}].{field}"),
-                    "must not be empty",
+                causes.push(Cause::invalid(
+                    format!("metadata.ownerReferences.{field}"),
+                    "\"\": must not be empty",
                 ));
             }
         }
@@ -180,7 +178,10 @@ pub(crate) fn validate(resource: &str, object: &Value, causes: &mut Vec<Cause>) 
     if controllers > 1 {
         causes.push(Cause::invalid(
             "metadata.ownerReferences",
-            "only one reference can have controller set to true",
+            format!(
+                "{}: Only one reference can have Controller set to true",
+                metadata["ownerReferences"]
+            ),
         ));
     }
 }
@@ -302,9 +303,9 @@ mod tests {
             [
                 "metadata.labels",
                 "metadata.labels",
-                "metadata.ownerReferences[0].apiVersion",
-                "metadata.ownerReferences[0].name",
-                "metadata.ownerReferences[0].uid",
+                "metadata.ownerReferences.apiVersion",
+                "metadata.ownerReferences.name",
+                "metadata.ownerReferences.uid",
             ]
         );
     }

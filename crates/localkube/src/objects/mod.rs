@@ -6,6 +6,7 @@
 
 mod admission;
 mod apply;
+mod cel;
 mod collector;
 mod crd;
 mod defaults;
@@ -17,6 +18,7 @@ mod log;
 pub mod metadata;
 mod namespaces;
 pub(crate) mod patch;
+mod pod_security;
 pub mod quantity;
 mod quota;
 pub(crate) mod schema;

@@ -214,6 +214,12 @@ fn parse_label(term: &str) -> Result<LabelRequirement, ApiError> {
         if key.is_empty() || key.contains(|c: char| c.is_whitespace() || "()=!,".contains(c)) {
             return Err(refuse("not a label key"));
         }
+        if !super::metadata::is_qualified_name(key) {
+            return Err(refuse(
+                "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
+                 alphanumeric character",
+            ));
+        }
         Ok(key.to_owned())
     };
     let checked_value = |value: &str| {

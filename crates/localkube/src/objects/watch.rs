@@ -142,6 +142,12 @@ impl Watch {
         match (before, after) {
             (false, true) => Some(WatchEvent::Added(object)),
             (true, true) => Some(WatchEvent::Modified(object)),
+            // As it was when it still belonged to the selection, at the version at which it left.
+            (true, false) if !change.deleted => {
+                let mut left = Value::clone(change.before.as_ref()?);
+                left["metadata"]["resourceVersion"] = object["metadata"]["resourceVersion"].clone();
+                Some(WatchEvent::Deleted(Arc::new(left)))
+            }
             (true, false) => Some(WatchEvent::Deleted(object)),
             (false, false) => None,
         }

@@ -25,6 +25,25 @@ pub struct Whole {
     pub kube: LocalKube,
 }
 
+/// Leaves a test out where the machine does not allow what it is about. The output says so, even of tests that pass;
+/// with CATALYST_TEST_ISOLATION=required it is a failure instead.
+pub fn not_run(why: &dyn std::fmt::Debug) {
+    use std::io::Write;
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or_default();
+    let required =
+        std::env::var("CATALYST_TEST_ISOLATION").is_ok_and(|wanted| wanted == "required");
+    assert!(
+        !required,
+        "this machine does not allow what {test} is about: {why:?}"
+    );
+    // `eprintln` would be kept back with a passing test's output.
+    let _ = writeln!(
+        std::io::stderr(),
+        "NOT RUN, for this machine does not allow it: {test}: {why:?}"
+    );
+}
+
 impl Whole {
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -40,7 +59,7 @@ impl Whole {
         let isolated = conditions(&node)
             .any(|condition| condition["type"] == "PodsIsolated" && condition["status"] == "True");
         if !isolated {
-            eprintln!("not run: {:#}", node["status"]["conditions"]);
+            not_run(&node["status"]["conditions"].to_string());
         }
         isolated
     }

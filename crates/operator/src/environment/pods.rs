@@ -182,8 +182,18 @@ fn describe(
             );
         }
         if last.is_none() && container.restart_count == 0 {
+            let creating = matches!(reason, "" | "PodInitializing" | "ContainerCreating");
+            if creating
+                && waiting
+                    .message
+                    .as_deref()
+                    .is_some_and(|message| !message.is_empty())
+            {
+                let message = format!("{name} cannot be created yet: {message}");
+                return (Step::waiting("NotMounted", message), None);
+            }
             let message = match reason {
-                "" | "PodInitializing" | "ContainerCreating" => format!("{name} is being created"),
+                _ if creating => format!("{name} is being created"),
                 _ => format!("{name} waits: {message}"),
             };
             return (Step::waiting("Starting", message), None);

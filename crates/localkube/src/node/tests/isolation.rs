@@ -9,7 +9,7 @@ async fn isolated() -> Option<Cluster> {
     if cluster.node.host.isolation == Isolation::Full {
         return Some(cluster);
     }
-    eprintln!("not run: {:?}", cluster.node.host.limitations);
+    not_run(&cluster.node.host.limitations);
     None
 }
 

@@ -338,3 +338,44 @@ async fn a_pod_that_runs_for_too_long_fails() {
     assert_eq!(failed["status"]["reason"], "DeadlineExceeded");
     cluster.stop().await;
 }
+
+#[tokio::test]
+async fn a_host_folder_that_has_vanished_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let repositories = tempfile::tempdir().unwrap();
+    let repository = repositories.path().join("repository");
+    let mut config = LocalKubeConfig::new(folder.path());
+    config.allow_weak_isolation = true;
+    config.host_path_roots = vec![repositories.path().to_owned()];
+    let cluster = Cluster::start_as(folder, config).await;
+    let pod = cluster.run(
+        "late",
+        "ls /repository",
+        json!({
+            "restartPolicy": "Never",
+            "volumes": [{ "name": "repository", "hostPath": { "path": repository, "type": "Directory" } }],
+            "containers": [{ "volumeMounts": [{ "name": "repository", "mountPath": "/repository" }] }],
+        }),
+    );
+    let why = format!("{} is not there", repository.display());
+    let waiting = cluster
+        .until(&pod, "to say why it waits", |pod| {
+            let waiting = &pod["status"]["containerStatuses"][0]["state"]["waiting"];
+            waiting["message"]
+                .as_str()
+                .is_some_and(|message| message.ends_with(&why))
+        })
+        .await;
+    let waiting = &waiting["status"]["containerStatuses"][0]["state"]["waiting"];
+    assert_eq!(waiting["reason"], "ContainerCreating");
+    let events = cluster.events(&pod);
+    assert!(
+        events
+            .iter()
+            .any(|(reason, message)| reason == "FailedMount" && message.ends_with(&why)),
+        "{events:?}"
+    );
+    std::fs::create_dir(&repository).unwrap();
+    cluster.until_phase(&pod, "Succeeded").await;
+    cluster.stop().await;
+}

@@ -32,6 +32,25 @@ struct Cluster {
     node: Arc<Node>,
 }
 
+/// Leaves a test out where the machine does not allow what it is about. The output says so, even of tests that pass;
+/// with CATALYST_TEST_ISOLATION=required it is a failure instead.
+fn not_run(why: &dyn std::fmt::Debug) {
+    use std::io::Write;
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or_default();
+    let required =
+        std::env::var("CATALYST_TEST_ISOLATION").is_ok_and(|wanted| wanted == "required");
+    assert!(
+        !required,
+        "this machine does not allow what {test} is about: {why:?}"
+    );
+    // `eprintln` would be kept back with a passing test's output.
+    let _ = writeln!(
+        std::io::stderr(),
+        "NOT RUN, for this machine does not allow it: {test}: {why:?}"
+    );
+}
+
 impl Cluster {
     async fn start() -> Self {
         Self::start_in(tempfile::tempdir().unwrap()).await
@@ -61,6 +80,10 @@ impl Cluster {
     async fn start_in(folder: tempfile::TempDir) -> Self {
         let mut config = LocalKubeConfig::new(folder.path());
         config.allow_weak_isolation = true;
+        Self::start_as(folder, config).await
+    }
+
+    async fn start_as(folder: tempfile::TempDir, config: LocalKubeConfig) -> Self {
         let objects = Objects::open(Some(&folder.path().join("objects"))).unwrap();
         let tasks = Tasks::new();
         objects.start(&tasks);

@@ -97,7 +97,7 @@ async fn after_a_restart_of_the_node_its_pods_run_again() {
 async fn a_container_that_takes_too_much_memory_is_ended_and_says_so() {
     let cluster = Cluster::start().await;
     if !cluster.node.host.cgroups.limits_memory() {
-        eprintln!("not run: this machine does not let us limit memory");
+        not_run(&"memory cannot be limited");
         return;
     }
     let pod = cluster.run(
