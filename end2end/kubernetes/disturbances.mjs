@@ -139,7 +139,7 @@ export function disturbances(suite) {
     assert.ok(repaired - gone <= 5_000, `the operator's watches took ${repaired - gone} ms`);
 
     // The web side's watches: the push that came meanwhile is deployed, and shown.
-    await repository.ready(1, pushed, 60);
+    await repository.ready(1, pushed, 120);
     const ready = Date.now();
     await until("the page shows the push as ready", 20, async () => {
       const { text } = await catalyst.get(`/preview-environments/${id}`);
