@@ -7,7 +7,12 @@ mod wiring;
 
 use clap::{Parser, Subcommand};
 
-use commands::{demo::Demo, project::ProjectCommand, serve::Serve};
+use commands::{
+    demo::Demo,
+    project::ProjectCommand,
+    render::{Detect, Render},
+    serve::Serve,
+};
 use settings::{Common, LogFormat};
 
 /// Every pull request gets its own running, isolated preview.
@@ -48,6 +53,10 @@ enum Command {
         /// Address and port.
         target: std::net::SocketAddr,
     },
+    /// Tell what a repository is and how it is run.
+    Detect(Detect),
+    /// Print the Kubernetes objects that a repository, or a file of it, would become.
+    Render(Render),
     /// Play a pull request of a small repository, made for this, through the webhook.
     Demo(Demo),
 }
@@ -74,6 +83,8 @@ async fn main() -> std::process::ExitCode {
             let reached = reaches(target).await;
             return std::process::ExitCode::from(if reached { REACHED } else { CUT_OFF });
         }
+        Command::Detect(detect) => detect.run(),
+        Command::Render(render) => render.run(),
         Command::Demo(demo) => demo.run(cli.common).await,
     };
     match result {
