@@ -40,8 +40,11 @@ pub mod redact;
 mod report;
 mod request;
 pub mod settings;
+mod sign_in;
 mod sweep;
+mod teams;
 mod timeline;
+mod tokens;
 mod watch;
 mod work;
 
@@ -55,7 +58,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use actor::{Actor, LOCAL_LOGIN};
+pub use actor::{ActingToken, Actor, LOCAL_LOGIN};
 pub use catalyst_cluster::LogLine;
 pub use error::{Cause, Error, ErrorKind};
 pub use identity::Refusal;
@@ -65,6 +68,7 @@ pub use read::LogStream;
 pub use redact::Redactor;
 pub use request::for_request;
 pub use settings::PreviewSettings;
+pub use tokens::{LONGEST_TOKEN_DAYS, NewToken};
 
 /// `component` of every log event about the life of a preview.
 const COMPONENT: &str = "preview-environments";

@@ -25,6 +25,8 @@ mod projects;
 mod pull_requests;
 mod repositories;
 mod sign_in;
+mod teams;
+mod tokens;
 mod users;
 mod values;
 mod work;
@@ -41,5 +43,7 @@ pub use pull_requests::{
     NewPullRequest, PullRequest, PullRequestState, ReviewStatus, UpsertedPullRequest,
 };
 pub use repositories::Repository;
+pub use teams::{Member, Team};
+pub use tokens::{NewToken, Token};
 pub use users::{Membership, User};
 pub use work::Work;
