@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("catalyst-operator", &["model", "crd", "cluster"]),
     ("catalyst-localkube", &[]),
+    ("catalyst-mcp", &["model", "previews"]),
     ("catalyst-app", &["model", "previews"]),
     ("catalyst-frontend", &["app"]),
     (
@@ -37,6 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "operator",
             "localkube",
             "app",
+            "mcp",
         ],
     ),
     ("xtask", &[]),

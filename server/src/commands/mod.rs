@@ -6,6 +6,7 @@ pub mod demo;
 pub mod operator;
 pub mod project;
 pub mod serve;
+pub mod token;
 pub mod uninstall;
 
 use crate::{settings::Common, wiring};
