@@ -3,6 +3,10 @@
 //! They are public endpoints below `/api/fn/`. Reads are GET requests; what changes something is
 //! a form that is posted, with JavaScript or without.
 
+mod access;
+
+pub use access::*;
+
 use catalyst_model::views::{
     DeliveryView, LogQuery, OperationsView, PreviewDetail, PreviewFilter, PreviewList, ProjectView,
 };
@@ -102,7 +106,7 @@ pub async fn read_operations() -> Result<OperationsView, AppError> {
 mod server {
     use std::time::Duration;
 
-    use catalyst_model::{ids::CommitSha, views::LogQuery};
+    use catalyst_model::{ids::CommitSha, state::Role, views::LogQuery};
     use catalyst_previews::{Actor, Error, Previews};
     use futures::StreamExt;
     use leptos::prelude::use_context;
@@ -141,6 +145,13 @@ mod server {
                 field: "commit",
                 problem: problem.to_string(),
             })
+    }
+
+    pub(super) fn role(word: &str) -> Result<Role, Error> {
+        Role::from_word(word).ok_or_else(|| Error::Invalid {
+            field: "role",
+            problem: format!("{word:?} is none of owner, admin and member"),
+        })
     }
 
     /// Reads lines to their end, or as far as they come in time.

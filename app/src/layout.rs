@@ -79,6 +79,8 @@ fn Navigation() -> impl IntoView {
                 <NavLink href="/preview-environments" glyph=Glyph::Previews label="Previews" />
                 <NavLink href="/projects" glyph=Glyph::Box label="Projects" />
                 <NavLink href="/deliveries" glyph=Glyph::Inbox label="Deliveries" />
+                <NavLink href="/teams" glyph=Glyph::People label="Teams" />
+                <NavLink href="/tokens" glyph=Glyph::Key label="Tokens" />
                 {operator
                     .then(|| {
                         view! { <NavLink href="/overview" glyph=Glyph::Gauge label="Overview" /> }

@@ -4,7 +4,7 @@
 //! feature `ssr` and once with `hydrate`; never with both.
 //!
 //! The server provides, through Leptos' context: `catalyst_previews::Previews`,
-//! `Option<catalyst_previews::Actor>`, and a nonce for inline scripts. It mounts the server
+//! `Option<catalyst_previews::Actor>`, [`Doors`], and a nonce for inline scripts. It mounts the server
 //! functions below `/api/fn/`, takes the forms of `/sign-in` and `/sign-out`, and streams news
 //! from `/api/preview-environments/…`.
 
@@ -25,6 +25,8 @@ mod session;
 mod status;
 
 pub use error::{AppError, AppErrorKind};
+pub use pages::tokens::Minted;
+pub use session::Doors;
 
 use layout::Frame;
 use leptos::prelude::*;
@@ -35,8 +37,16 @@ use leptos_router::{
     path,
 };
 use pages::{
-    delete::DeletePage, deliveries::DeliveriesPage, list::ListPage, not_found::NotFoundPage,
-    overview::OverviewPage, preview::PreviewPage, projects::ProjectsPage, sign_in::SignInPage,
+    delete::DeletePage,
+    deliveries::DeliveriesPage,
+    list::ListPage,
+    not_found::NotFoundPage,
+    overview::OverviewPage,
+    preview::PreviewPage,
+    projects::ProjectsPage,
+    sign_in::SignInPage,
+    teams::{list::TeamsPage, team::TeamPage},
+    tokens::TokensPage,
 };
 
 /// The document around the pages.
@@ -95,6 +105,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/preview-environments/:id/delete") view=DeletePage ssr=ssr.clone() />
                     <Route path=path!("/projects") view=ProjectsPage ssr=ssr.clone() />
                     <Route path=path!("/deliveries") view=DeliveriesPage ssr=ssr.clone() />
+                    <Route path=path!("/teams") view=TeamsPage ssr=ssr.clone() />
+                    <Route path=path!("/teams/:name") view=TeamPage ssr=ssr.clone() />
+                    <Route path=path!("/tokens") view=TokensPage ssr=ssr.clone() />
                     <Route path=path!("/overview") view=OverviewPage ssr />
                 </ParentRoute>
             </Routes>

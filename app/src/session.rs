@@ -57,9 +57,19 @@ impl Theme {
     }
 }
 
+/// How one gets in, and where one is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Doors {
+    /// Whether people sign in with GitHub.
+    pub github: bool,
+    /// The address of this Catalyst, without a slash at its end.
+    pub url: String,
+}
+
 #[derive(Clone, Serialize, Deserialize)]
 struct Told {
     viewer: Option<Viewer>,
+    doors: Doors,
     now: DateTime<Utc>,
     theme: Theme,
 }
@@ -68,6 +78,7 @@ struct Told {
 #[derive(Clone)]
 pub(crate) struct Session {
     pub(crate) viewer: Option<Viewer>,
+    pub(crate) doors: Doors,
     pub(crate) theme: RwSignal<Theme>,
 }
 
@@ -94,6 +105,7 @@ pub(crate) fn provide_session() {
     provide_context(clock);
     provide_context(Session {
         viewer: told.viewer,
+        doors: told.doors,
         theme: RwSignal::new(told.theme),
     });
     Effect::new(move |_| {
@@ -108,6 +120,7 @@ fn tell() -> Told {
     let actor = use_context::<Option<catalyst_previews::Actor>>().flatten();
     Told {
         viewer: actor.map(viewer),
+        doors: use_context::<Doors>().unwrap_or_default(),
         now: Utc::now(),
         theme: Theme::of_request(),
     }
@@ -134,6 +147,7 @@ fn viewer(actor: catalyst_previews::Actor) -> Viewer {
 fn tell() -> Told {
     Told {
         viewer: None,
+        doors: Doors::default(),
         now: live::browser_time(),
         theme: Theme::default(),
     }

@@ -12,6 +12,7 @@ use commands::{
     project::ProjectCommand,
     render::{Detect, Render},
     serve::Serve,
+    token::TokenCommand,
 };
 use settings::{Common, LogFormat};
 
@@ -37,6 +38,9 @@ enum Command {
     /// Make and list projects.
     #[command(subcommand)]
     Project(ProjectCommand),
+    /// Make tokens, with which agents and scripts act for a person.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Print a new one-time link that signs in to the dashboard.
     SignIn,
     /// Remove all previews, Projects and namespaces that Catalyst made in a Kubernetes; the chart
@@ -76,6 +80,7 @@ async fn main() -> std::process::ExitCode {
         Command::Operator(routing) => commands::operator::run(cli.common, routing).await,
         Command::Crds => commands::crds(),
         Command::Project(command) => command.run(cli.common).await,
+        Command::Token(command) => command.run(cli.common).await,
         Command::SignIn => commands::sign_in(cli.common).await,
         Command::Uninstall { web } => commands::uninstall::run(web.as_deref()).await,
         Command::NetworkProbe { target } => {

@@ -88,6 +88,16 @@ pub struct Common {
     )]
     pub github_api_url: Url,
 
+    /// The logins on GitHub of those who run this Catalyst, as in `octocat,hubot`: they see all teams.
+    #[arg(
+        long,
+        env = "CATALYST_OPERATORS",
+        global = true,
+        value_delimiter = ',',
+        hide_default_value = true
+    )]
+    pub operators: Vec<String>,
+
     /// Which cluster the previews run in.
     #[arg(
         long,
@@ -167,6 +177,27 @@ pub struct GitHubSettings {
     /// Project can have it used. An App needs no such trust.
     #[arg(long, env = "ENABLE_GIT_TOKEN_PAT_MODE", default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     pub enable_git_token_pat_mode: bool,
+    /// The client id of the GitHub App, or of an OAuth App: people then sign in with GitHub. Its
+    /// callback URL is CATALYST_WEB_URL with /api/github/callback.
+    #[arg(
+        long,
+        env = "GITHUB_APP_CLIENT_ID",
+        requires = "github_app_client_secret"
+    )]
+    pub github_app_client_id: Option<String>,
+
+    /// The client secret that belongs to it.
+    #[arg(
+        long,
+        env = "GITHUB_APP_CLIENT_SECRET",
+        hide_env_values = true,
+        requires = "github_app_client_id"
+    )]
+    pub github_app_client_secret: Option<Secret>,
+
+    /// Where GitHub's pages are that people sign in on [default: the host of GITHUB_API_URL].
+    #[arg(long, env = "GITHUB_URL")]
+    pub github_url: Option<Url>,
 
     /// A personal access token, instead of an App. GITHUB_TOKEN is read too.
     #[arg(long, env = "GITHUB_PAT", hide_env_values = true)]

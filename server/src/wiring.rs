@@ -13,6 +13,7 @@ use catalyst_cluster::{Cluster, ClusterSource, lease::Election};
 use catalyst_github::{
     Credentials, GitHub, Settings as GitHubClientSettings,
     credentials::InvalidCredentials,
+    sign_in::{self, SignIn},
     webhook::{WebhookSecret, WebhookSecrets},
 };
 use catalyst_localkube::{HostService, LocalKubeConfig, StartError};
@@ -27,7 +28,7 @@ use tower_sessions_sqlx_store::{PostgresStore, SqliteStore};
 use url::Url;
 
 use crate::{
-    http::session::Sessions,
+    http::{CALLBACK_PATH, session::Sessions},
     settings::{Common, GitHubSettings, PreviewRouting, Secret, SettingsError},
 };
 
@@ -173,6 +174,26 @@ pub fn github(common: &Common, settings: &GitHubSettings) -> anyhow::Result<Opti
     )?))
 }
 
+/// GitHub as the one who tells who visitors are; none where nothing is set.
+pub fn sign_in(common: &Common, settings: &GitHubSettings) -> anyhow::Result<Option<SignIn>> {
+    let client = settings
+        .github_app_client_id
+        .as_ref()
+        .zip(settings.github_app_client_secret.as_ref());
+    let Some((id, secret)) = client.filter(|(id, _)| !id.is_empty()) else {
+        return Ok(None);
+    };
+    let web_url = match &settings.github_url {
+        Some(url) => url.clone(),
+        None => sign_in::web_url(&common.github_api_url),
+    };
+    let callback = format!("{}{CALLBACK_PATH}", common.public_url())
+        .parse()
+        .context("CATALYST_WEB_URL")?;
+    let sign_in = SignIn::new(&web_url, &common.github_api_url, id, &secret.0, callback)?;
+    Ok(Some(sign_in))
+}
+
 /// The App's key, which may be given as the path of a file.
 fn key_text(key: &Secret) -> anyhow::Result<SecretString> {
     let text = key.0.expose_secret().trim();
@@ -195,6 +216,7 @@ pub fn preview_settings(
         &github.github_webhook_secret,
         &github.github_webhook_secret_previous,
         &github.github_app_private_key,
+        &github.github_app_client_secret,
         &github.github_pat,
     ];
     let known = secrets.into_iter().flatten().map(|secret| secret.0.clone());
@@ -203,6 +225,7 @@ pub fn preview_settings(
         allow_local_repositories: common.allow_local_repositories,
         git_hosts: git_hosts(&common.github_api_url),
         git_token_pat_mode: github.enable_git_token_pat_mode,
+        operators: common.operators.clone(),
         redactor: Redactor::new(known),
         notices,
         ..PreviewSettings::default()
@@ -409,6 +432,7 @@ pub async fn previews_of_running_server(common: &Common) -> anyhow::Result<Previ
     let settings = PreviewSettings {
         allow_local_repositories: common.allow_local_repositories,
         git_hosts: git_hosts(&common.github_api_url),
+        operators: common.operators.clone(),
         ..PreviewSettings::default()
     };
     Ok(Previews::new(

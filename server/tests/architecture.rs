@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("catalyst-render", &["model", "crd"]),
     ("catalyst-operator", &["model", "crd", "cluster"]),
     ("catalyst-localkube", &[]),
+    ("catalyst-mcp", &["model", "previews"]),
     ("catalyst-app", &["model", "previews"]),
     ("catalyst-frontend", &["app"]),
     (
@@ -39,6 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "render",
             "localkube",
             "app",
+            "mcp",
         ],
     ),
     ("xtask", &[]),

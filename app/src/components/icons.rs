@@ -17,11 +17,13 @@ pub(crate) enum Glyph {
     Gauge,
     Hand,
     Inbox,
+    Key,
     Minus,
     Monitor,
     Moon,
     Out,
     Paste,
+    People,
     Previews,
     Refresh,
     Ring,
@@ -53,11 +55,17 @@ impl Glyph {
             Self::Gauge => "M3 13V8.5M8 13V3M13 13V6.5",
             Self::Hand => "M8 4.5v4M8 11.3h.01M5.3 1.8h5.4l3.5 3.5v5.4l-3.5 3.5H5.3l-3.5-3.5V5.3z",
             Self::Inbox => "M2 9h3.5l1 2h3l1-2H14M2 9l2-5.8h8L14 9v4H2z",
+            Self::Key => {
+                "M7.6 8.4 13 3M10.8 5.2l2 2M6.2 13.2a2.9 2.9 0 1 0 0-5.8 2.9 2.9 0 0 0 0 5.8"
+            }
             Self::Minus => "M4 8h8",
             Self::Monitor => "M2 3h12v8H2zM5.5 13.5h5M8 11v2.5",
             Self::Moon => "M13.5 9.8A6 6 0 0 1 6.2 2.5a5.8 5.8 0 1 0 7.3 7.3",
             Self::Out => "M6.5 3.5h-3v9h9v-3M9.5 2.5h4v4M13.2 2.8 7.5 8.5",
             Self::Paste => "M5.5 3h-2v10.5h9V3h-2M6 2h4v2.5H6z",
+            Self::People => {
+                "M6 7.6a2.3 2.3 0 1 0 0-4.6 2.3 2.3 0 0 0 0 4.6M1.8 13c0-2.2 1.7-3.6 4.2-3.6s4.2 1.4 4.2 3.6M10.6 3.2a2.2 2.2 0 0 1 0 4.2M11.8 9.6c1.5.4 2.4 1.6 2.4 3.4"
+            }
             Self::Previews => {
                 "M2 4.5a1.5 1.5 0 0 1 1.5-1.5h9A1.5 1.5 0 0 1 14 4.5v7a1.5 1.5 0 0 1-1.5 1.5h-9A1.5 1.5 0 0 1 2 11.5zM2 6.5h12"
             }

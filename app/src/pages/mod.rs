@@ -8,3 +8,5 @@ pub(crate) mod overview;
 pub(crate) mod preview;
 pub(crate) mod projects;
 pub(crate) mod sign_in;
+pub(crate) mod teams;
+pub(crate) mod tokens;

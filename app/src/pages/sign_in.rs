@@ -1,4 +1,4 @@
-//! Signing in by a one-time link.
+//! Signing in: with GitHub, or by a one-time link.
 
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -6,6 +6,7 @@ use leptos_router::hooks::use_query_map;
 
 use crate::{
     components::icons::{Glyph, Icon, Mark},
+    format,
     layout::ThemeButton,
     session::Session,
 };
@@ -17,7 +18,7 @@ pub(crate) fn SignInPage() -> impl IntoView {
     let query = use_query_map();
     let asked = |name: &str| query.with_untracked(|q| q.get(name).filter(|v| !v.is_empty()));
     let (token, next, problem) = (asked("token"), asked("next"), asked("problem"));
-    let viewer = expect_context::<Session>().viewer;
+    let Session { viewer, doors, .. } = expect_context::<Session>();
     let content = match (token, viewer) {
         (Some(token), _) => view! { <WithToken token next /> }.into_any(),
         (None, Some(viewer)) => view! {
@@ -27,6 +28,7 @@ pub(crate) fn SignInPage() -> impl IntoView {
             </a>
         }
         .into_any(),
+        (None, None) if doors.github => view! { <WithGitHub next /> }.into_any(),
         (None, None) => view! { <WithoutToken /> }.into_any(),
     };
     view! {
@@ -50,7 +52,10 @@ fn Problem(problem: String) -> impl IntoView {
         "unavailable" => {
             "Signing in does not work at the moment. Try again; the server's log says why."
         }
-        _ => "Signing in did not work. Try again with a new link.",
+        "state" => "This sign-in took too long, or was begun in another browser. Begin it again.",
+        "denied" => "GitHub did not tell us who you are: the request was refused there.",
+        "not-set-up" => "Signing in with GitHub is not set up here. Use a one-time link.",
+        _ => "Signing in did not work. Try again.",
     };
     view! {
         <p class="notice bad" role="alert">
@@ -71,6 +76,27 @@ fn WithToken(token: String, next: Option<String>) -> impl IntoView {
                 "Sign in"
             </button>
         </form>
+    }
+}
+
+#[component]
+fn WithGitHub(next: Option<String>) -> impl IntoView {
+    let begin = match next {
+        Some(next) => format!("/sign-in/github?next={}", format::encode(&next)),
+        None => "/sign-in/github".to_owned(),
+    };
+    view! {
+        <p>"GitHub tells Catalyst your login, and nothing else."</p>
+        <a class="button primary wide" href=begin rel="external">
+            "Sign in with GitHub"
+        </a>
+        <details class="more">
+            <summary>"Use a one-time link instead"</summary>
+            <p>"Whoever runs Catalyst makes one in a terminal:"</p>
+            <pre class="command">
+                <code>"catalyst sign-in"</code>
+            </pre>
+        </details>
     }
 }
 

@@ -4,6 +4,7 @@ mod comments;
 mod pulls;
 mod statuses;
 mod tokens;
+mod users;
 
 use std::{
     collections::HashMap,
@@ -20,6 +21,8 @@ use url::Url;
 
 pub use comments::Upserted;
 pub use statuses::{CommitState, CommitStatus, DeploymentState, DeploymentStatus, STATUS_CONTEXT};
+pub use users::Account;
+pub(crate) use users::Told;
 
 use crate::{
     credentials::Credentials,

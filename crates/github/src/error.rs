@@ -32,6 +32,9 @@ pub enum Cause {
     /// The App cannot reach this repository.
     #[error("the GitHub App is not installed on {0}: install it there, or use GITHUB_PAT")]
     NotInstalled(RepositoryName),
+    /// The App can reach no repository that the question is about.
+    #[error("the GitHub App is installed on none of the repositories concerned")]
+    InstalledNowhere,
     /// GitHub does not accept who we say we are (401).
     #[error(
         "GitHub refused the credentials ({message}): check GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY, or GITHUB_PAT"
@@ -103,6 +106,7 @@ impl Error {
             Cause::Unavailable { .. } | Cause::Timeout(_) | Cause::Network(_) => Retry::Later,
             Cause::NotFound
             | Cause::NotInstalled(_)
+            | Cause::InstalledNowhere
             | Cause::Unauthorized { .. }
             | Cause::Forbidden { .. }
             | Cause::Refused { .. }

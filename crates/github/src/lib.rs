@@ -4,6 +4,7 @@
 //!   then reads the few fields that Catalyst acts on.
 //! - [`client`] is the REST API with an App's or a token's authority. It never calls before the
 //!   time GitHub names, and no call lasts longer than its timeout.
+//! - [`sign_in`] has GitHub tell who a visitor is (OAuth).
 //! - [`comment`] renders the one comment that Catalyst keeps on a pull request, from text that
 //!   nobody has vouched for, and keeps it there.
 
@@ -15,10 +16,11 @@ pub mod event;
 mod limits;
 pub mod metrics;
 pub mod pull_request;
+pub mod sign_in;
 mod transport;
 pub mod webhook;
 
-pub use client::{GitHub, Settings};
+pub use client::{Account, GitHub, Settings};
 pub use credentials::Credentials;
 pub use error::{Cause, Error, Retry};
 pub use event::Event;

@@ -2,7 +2,9 @@
 //!
 //! Free of I/O, and compiles to wasm: the browser uses the same types as the server.
 
+pub mod access;
 pub mod ids;
 pub mod names;
+pub mod namespaces;
 pub mod state;
 pub mod views;

@@ -120,13 +120,17 @@ impl Phase {
 pub enum Role {
     /// Sees the team's previews and retries them.
     Member,
-    /// Also deletes previews and approves pull requests from forks.
+    /// Also deletes previews, approves pull requests from forks, and adds and removes members and
+    /// admins.
     Admin,
-    /// Also manages the team.
+    /// Also makes and unmakes owners.
     Owner,
 }
 
 impl Role {
+    /// All of them, the one that may most first.
+    pub const ALL: [Self; 3] = [Self::Owner, Self::Admin, Self::Member];
+
     /// The word kept in the store.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -140,9 +144,7 @@ impl Role {
     /// The role with this word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Member, Self::Admin, Self::Owner]
-            .into_iter()
-            .find(|role| role.as_str() == word)
+        Self::ALL.into_iter().find(|role| role.as_str() == word)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Who asks, and what they may.
 
+use catalyst_model::access::TokenScope;
 use catalyst_model::state::Role;
-use catalyst_store::Scope;
-use serde_json::Value;
+use catalyst_store::{Scope, User};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::Previews;
@@ -23,6 +24,18 @@ pub struct Actor {
     pub memberships: Vec<(String, Role)>,
     /// Whether they run this Catalyst: they see every team, and the operators' page.
     pub operator: bool,
+    /// The token that a program acts with; none where it is the person themselves. Memberships and
+    /// `operator` are already cut down to what it is for.
+    pub token: Option<ActingToken>,
+}
+
+/// What a program acts with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActingToken {
+    /// The token's id.
+    pub id: String,
+    /// What it lets the program do.
+    pub scope: TokenScope,
 }
 
 impl Actor {
@@ -49,13 +62,15 @@ impl Actor {
         self.role_in(team) >= Some(role)
     }
 
-    /// Refuses what takes a role that the actor does not have.
+    /// Refuses a change that takes a role that the actor does not have, or that a token does not
+    /// allow. Every use case that changes something asks it, or [`Actor::needs_to_write`].
     pub(crate) fn needs(
         &self,
         role: Role,
         team: &str,
-        action: impl FnOnce() -> String,
+        action: impl Fn() -> String,
     ) -> Result<(), Error> {
+        self.needs_to_write(&action)?;
         if self.has(role, team) {
             return Ok(());
         }
@@ -68,6 +83,35 @@ impl Actor {
             action: action(),
             needs: format!("{role} in team {team}"),
         })
+    }
+
+    /// Whether they may change anything at all: a token may be for reading only.
+    #[must_use]
+    pub fn may_write(&self) -> bool {
+        let scope = self.token.as_ref().map(|token| token.scope);
+        scope != Some(TokenScope::Read)
+    }
+
+    /// Refuses a change to those whose token only reads.
+    pub(crate) fn needs_to_write(&self, action: impl Fn() -> String) -> Result<(), Error> {
+        if self.may_write() {
+            return Ok(());
+        }
+        Err(Error::Forbidden {
+            action: action(),
+            needs: "a token with the scope write; this one has the scope read".to_owned(),
+        })
+    }
+
+    /// Refuses what only the person themselves may do, and no program in their name.
+    pub(crate) fn needs_person(&self, action: impl Fn() -> String) -> Result<(), Error> {
+        match &self.token {
+            Some(_) => Err(Error::Forbidden {
+                action: action(),
+                needs: "the person themselves, signed in to the dashboard".to_owned(),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Refuses what only those who run Catalyst may do.
@@ -96,20 +140,10 @@ impl Previews {
     /// # Errors
     /// `Unavailable` when the store does not answer.
     pub async fn actor(&self, user_id: Uuid) -> Result<Option<Actor>, Error> {
-        let store = &self.inner.store;
-        let Some(user) = store.user(user_id).await? else {
+        let Some(user) = self.inner.store.user(user_id).await? else {
             return Ok(None);
         };
-        let memberships = store.memberships(user_id).await?;
-        Ok(Some(Actor {
-            user_id,
-            login: user.login,
-            memberships: memberships
-                .into_iter()
-                .map(|it| (it.team, it.role))
-                .collect(),
-            operator: user.operator,
-        }))
+        Ok(Some(self.actor_of(user).await?))
     }
 
     /// The one user of local mode, an operator; made at the first call.
@@ -118,11 +152,22 @@ impl Previews {
     /// `Unavailable` when the store does not answer.
     pub async fn local_operator(&self) -> Result<Actor, Error> {
         let user = self.inner.store.local_user(LOCAL_LOGIN).await?;
+        self.actor_of(user).await
+    }
+
+    pub(crate) async fn actor_of(&self, user: User) -> Result<Actor, Error> {
+        let memberships = self.inner.store.memberships(user.id).await?;
+        // Only GitHub vouches for a login that the settings name.
+        let named = user.github_id.is_some() && self.inner.settings.names_operator(&user.login);
         Ok(Actor {
             user_id: user.id,
             login: user.login,
-            memberships: Vec::new(),
-            operator: user.operator,
+            memberships: memberships
+                .into_iter()
+                .map(|it| (it.team, it.role))
+                .collect(),
+            operator: user.operator || named,
+            token: None,
         })
     }
 
@@ -132,8 +177,11 @@ impl Previews {
         actor: &Actor,
         action: &str,
         object: &str,
-        details: Value,
+        mut details: Value,
     ) -> Result<(), Error> {
+        if let Some(token) = &actor.token {
+            details["token"] = json!(token.id);
+        }
         let entry = catalyst_store::NewAuditEntry {
             user_id: Some(actor.user_id),
             actor: actor.login.clone(),

@@ -42,8 +42,11 @@ mod report;
 mod request;
 pub mod settings;
 pub mod shell;
+mod sign_in;
 mod sweep;
+mod teams;
 mod timeline;
+mod tokens;
 mod watch;
 mod work;
 
@@ -57,7 +60,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use actor::{Actor, LOCAL_LOGIN};
+pub use actor::{ActingToken, Actor, LOCAL_LOGIN};
 pub use catalyst_cluster::LogLine;
 pub use error::{Cause, Error, ErrorKind};
 pub use identity::Refusal;
@@ -68,6 +71,7 @@ pub use redact::Redactor;
 pub use request::for_request;
 pub use settings::PreviewSettings;
 pub use shell::{Shell, ShellEnd, ShellLimits, ShellRequest, ShellTicket};
+pub use tokens::{LONGEST_TOKEN_DAYS, NewToken};
 
 /// `component` of every log event about the life of a preview.
 const COMPONENT: &str = "preview-environments";

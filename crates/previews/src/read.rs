@@ -6,6 +6,7 @@ mod get;
 mod isolation;
 mod list;
 mod logs;
+mod namespaces;
 mod operations;
 
 pub use logs::LogStream;

@@ -46,6 +46,8 @@ pub struct PreviewSettings {
     pub shells: ShellLimits,
     /// The secrets that no text may show.
     pub redactor: Redactor,
+    /// The logins on GitHub of those who run this Catalyst: they see all teams.
+    pub operators: Vec<String>,
     /// Sentences for the operators' page on what does not work as it should on this machine.
     pub notices: Vec<String>,
 }
@@ -91,12 +93,20 @@ impl Default for PreviewSettings {
             kept_logs: KeptLogs::default(),
             shells: ShellLimits::default(),
             redactor: Redactor::default(),
+            operators: Vec::new(),
             notices: Vec::new(),
         }
     }
 }
 
 impl PreviewSettings {
+    /// Whether the settings name this login on GitHub as an operator's.
+    pub(crate) fn names_operator(&self, login: &str) -> bool {
+        self.operators
+            .iter()
+            .any(|operator| operator.eq_ignore_ascii_case(login))
+    }
+
     /// The wait after this many failed tries: 2 s, 4 s, 8 s … by default, never over 5 minutes.
     #[must_use]
     pub fn wait_after(&self, failed_tries: u32) -> Duration {

@@ -26,6 +26,8 @@ mod projects;
 mod pull_requests;
 mod repositories;
 mod sign_in;
+mod teams;
+mod tokens;
 mod users;
 mod values;
 mod work;
@@ -43,5 +45,7 @@ pub use pull_requests::{
     NewPullRequest, PullRequest, PullRequestState, ReviewStatus, UpsertedPullRequest,
 };
 pub use repositories::Repository;
+pub use teams::{Member, Team};
+pub use tokens::{NewToken, Token};
 pub use users::{Membership, User};
 pub use work::Work;

@@ -59,10 +59,11 @@ impl Store {
             .fetch_optional(&mut *tx)
             .await?;
             let Some(user) = user else { return Ok(None) };
-            let user = sqlx::query_as("SELECT id, login, operator FROM users WHERE id = $1")
-                .bind(user)
-                .fetch_optional(&mut *tx)
-                .await?;
+            let user =
+                sqlx::query_as("SELECT id, github_id, login, operator FROM users WHERE id = $1")
+                    .bind(user)
+                    .fetch_optional(&mut *tx)
+                    .await?;
             Ok(user)
         })
     }

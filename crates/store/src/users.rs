@@ -4,8 +4,8 @@ use catalyst_model::state::Role;
 use uuid::Uuid;
 
 use crate::Store;
-use crate::error::{StoreError, Trouble};
-use crate::values::{Word, int, new_id, now, text};
+use crate::error::StoreError;
+use crate::values::{MaybeNumber, Word, int, new_id, now, text};
 
 /// A person who can sign in.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -13,6 +13,9 @@ pub struct User {
     /// Catalyst's id.
     #[sqlx(try_from = "Word")]
     pub id: Uuid,
+    /// GitHub's id; none for the local user.
+    #[sqlx(try_from = "MaybeNumber")]
+    pub github_id: Option<u64>,
     /// The login on GitHub, or the local user's name.
     pub login: String,
     /// Whether they see all teams and the operators' page.
@@ -40,7 +43,7 @@ impl Store {
                 "INSERT INTO users (id, login, operator, created_at, updated_at)
                  VALUES ($1, $2, TRUE, $3, $3)
                  ON CONFLICT (login) WHERE github_id IS NULL DO UPDATE SET updated_at = $3
-                 RETURNING id, login, operator",
+                 RETURNING id, github_id, login, operator",
             )
             .bind(new_id())
             .bind(text(login))
@@ -51,17 +54,28 @@ impl Store {
         })
     }
 
-    /// The user with this id on GitHub, made at the first call; the login follows GitHub's.
+    /// The user with this id on GitHub, made at the first call; the login follows GitHub's. Who had
+    /// that login before has another one by now, which is not known before they sign in again.
     ///
     /// # Errors
     /// As every method: see [`StoreError`].
     pub async fn github_user(&self, github_id: u64, login: &str) -> Result<User, StoreError> {
         transaction!(self, "sign in", login, |tx| {
+            // GitHub allows no brackets in a login, so nobody can have this one.
+            sqlx::query(
+                "UPDATE users SET login = login || ' (formerly)', updated_at = $3
+                 WHERE lower(login) = lower($2) AND github_id <> $1",
+            )
+            .bind(int(github_id))
+            .bind(text(login))
+            .bind(now())
+            .execute(&mut *tx)
+            .await?;
             let user = sqlx::query_as(
                 "INSERT INTO users (id, github_id, login, created_at, updated_at)
                  VALUES ($1, $2, $3, $4, $4)
                  ON CONFLICT (github_id) DO UPDATE SET login = $3, updated_at = $4
-                 RETURNING id, login, operator",
+                 RETURNING id, github_id, login, operator",
             )
             .bind(new_id())
             .bind(int(github_id))
@@ -79,10 +93,26 @@ impl Store {
     /// As every method: see [`StoreError`].
     pub async fn user(&self, id: Uuid) -> Result<Option<User>, StoreError> {
         read!(self, "find the user", id, |db| {
-            sqlx::query_as("SELECT id, login, operator FROM users WHERE id = $1")
+            sqlx::query_as("SELECT id, github_id, login, operator FROM users WHERE id = $1")
                 .bind(id.to_string())
                 .fetch_optional(db)
                 .await
+        })
+    }
+
+    /// The user of GitHub who has this login, in whatever case.
+    ///
+    /// # Errors
+    /// As every method: see [`StoreError`].
+    pub async fn user_by_login(&self, login: &str) -> Result<Option<User>, StoreError> {
+        read!(self, "find the user", login, |db| {
+            sqlx::query_as(
+                "SELECT id, github_id, login, operator FROM users
+                 WHERE lower(login) = lower($1) AND github_id IS NOT NULL",
+            )
+            .bind(text(login))
+            .fetch_optional(db)
+            .await
         })
     }
 
@@ -101,62 +131,5 @@ impl Store {
             .fetch_all(db)
             .await
         })
-    }
-
-    /// Makes the user a member of the team in this role, or changes the role. The team is made
-    /// where it is new.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] for an unknown user.
-    pub async fn set_membership(
-        &self,
-        user: Uuid,
-        team: &str,
-        role: Role,
-    ) -> Result<(), StoreError> {
-        transaction!(self, "change the membership of the user", user, |tx| {
-            let team_id: String = sqlx::query_scalar(crate::projects::ENSURE_TEAM)
-                .bind(new_id())
-                .bind(text(team))
-                .bind(now())
-                .fetch_one(&mut *tx)
-                .await?;
-            sqlx::query(
-                "INSERT INTO memberships (team_id, user_id, role) VALUES ($1, $2, $3)
-                 ON CONFLICT (user_id, team_id) DO UPDATE SET role = excluded.role",
-            )
-            .bind(team_id)
-            .bind(user.to_string())
-            .bind(role.as_str())
-            .execute(&mut *tx)
-            .await?;
-            Ok(())
-        })
-    }
-
-    /// Ends the user's membership of the team.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] where there is none.
-    pub async fn remove_membership(&self, user: Uuid, team: &str) -> Result<(), StoreError> {
-        transaction!(
-            self,
-            "end the membership",
-            format!("membership of {user} in {team}"),
-            |tx| {
-                let ended = sqlx::query(
-                    "DELETE FROM memberships WHERE user_id = $1
-                 AND team_id = (SELECT id FROM teams WHERE name = $2)",
-                )
-                .bind(user.to_string())
-                .bind(team)
-                .execute(&mut *tx)
-                .await?;
-                match ended.rows_affected() {
-                    0 => Err(Trouble::NotFound),
-                    _ => Ok(()),
-                }
-            }
-        )
     }
 }

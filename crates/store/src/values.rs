@@ -1,5 +1,6 @@
 //! Columns as Rust values, and back.
 
+use catalyst_model::access::TokenScope;
 use catalyst_model::ids::{CommitSha, RepositoryName};
 use catalyst_model::state::{Phase, PreviewStatus, Role};
 use catalyst_model::views::DeploymentResult;
@@ -69,6 +70,7 @@ words! {
     PreviewStatus: PreviewStatus::from_word;
     Phase: |word| Some(Phase::from_word(word));
     Role: Role::from_word;
+    TokenScope: TokenScope::from_word;
     CommitSha: |word| word.parse().ok();
     DeploymentResult: result_from_word;
     RepositoryName: |word| word.parse().ok();

@@ -5,11 +5,12 @@
 //! GitHub's own examples with the test's values put in place.
 //!
 //! It keeps repositories, pull requests, comments, commit statuses, deployments, installations and
-//! their tokens; it can hang, fail and limit rates when told to. [`Delivery`] is the other
+//! their tokens, and accounts that sign in with OAuth; it can hang, fail and limit rates when told to. [`Delivery`] is the other
 //! direction: webhooks, signed.
 
 mod app;
 mod fixtures;
+mod oauth;
 mod objects;
 mod openapi;
 mod operations;
@@ -25,6 +26,7 @@ use std::{
 
 pub use app::{APP_ID, APP_SLUG, TOKEN, TOKEN_LOGIN, private_key};
 pub use fixtures::{Example, examples};
+pub use oauth::{CLIENT_ID, CLIENT_SECRET};
 pub use objects::{FakePullRequest, FakeRepository};
 pub use state::{Call, FakeComment, Fault, Posted};
 use state::{PrimaryLimit, State, unix_now};
@@ -60,6 +62,30 @@ impl FakeGitHub {
     /// What GITHUB_API_URL has to be.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Adds somebody's account, or changes the login of the one with this id.
+    pub fn put_account(&self, id: u64, login: &str) {
+        self.state().accounts.insert(id, login.to_owned());
+    }
+
+    /// Has an account agree to what an application asks for at this address, as it does by a button
+    /// of the page there; the code and the state that the application gets.
+    ///
+    /// # Panics
+    /// Where GitHub would not ask.
+    pub fn authorize(&self, url: &str, account: u64) -> (String, String) {
+        let mut state = self.state();
+        let back = oauth::read(url).and_then(|asked| oauth::authorize(&mut state, &asked, account));
+        let back = back.unwrap_or_else(|problem| panic!("{url}: {problem}"));
+        let value = |name: &str| {
+            let mut pairs = back.query_pairs();
+            let found = pairs.find(|(key, _)| key == name);
+            found
+                .map(|(_, value)| value.into_owned())
+                .unwrap_or_default()
+        };
+        (value("code"), value("state"))
     }
 
     /// Adds a repository, or changes one with the same name.

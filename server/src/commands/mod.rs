@@ -7,6 +7,7 @@ pub mod operator;
 pub mod project;
 pub mod render;
 pub mod serve;
+pub mod token;
 pub mod uninstall;
 
 use crate::{settings::Common, wiring};

@@ -16,6 +16,7 @@ use crate::{
         self, AppState, credentials,
         guard::Origins,
         inside::{self, Part},
+        limits::SignInLimits,
     },
     settings::{Common, GitHubSettings, PreviewRouting, SettingsError, ShellSettings},
     wiring,
@@ -41,6 +42,12 @@ pub struct Serve {
     /// of a leader, next to any `catalyst operator` [default: with the embedded cluster only].
     #[arg(long, env = "CATALYST_RUN_OPERATOR", num_args = 0..=1, default_missing_value = "true")]
     run_operator: Option<bool>,
+
+    /// The networks of the proxies between people and Catalyst, as in `10.0.0.0/8 fd00::/8`: what they
+    /// say about where a request comes from (X-Forwarded-For) is believed, and attempts to sign in are
+    /// counted by it.
+    #[arg(long, env = "CATALYST_TRUSTED_PROXIES", value_delimiter = ' ')]
+    trusted_proxies: Vec<ipnet::IpNet>,
 }
 
 impl Serve {
@@ -55,6 +62,7 @@ impl Serve {
         let secrets = wiring::webhook_secrets(&self.github, local.then_some(data.as_path()))?;
         let github = wiring::github(&common, &self.github)?;
         let mut operator_settings = wiring::operator_settings(&common, &self.routing, local)?;
+        let sign_in = wiring::sign_in(&common, &self.github)?;
         let store = wiring::open_store(&common).await?;
         let listener = tokio::net::TcpListener::bind(common.listen)
             .await
@@ -165,9 +173,20 @@ impl Serve {
             store: store.clone(),
             webhook_secrets: Arc::new(secrets),
             origins: Origins::new(&public_url, port),
+            public_url: public_url.clone(),
+            sign_in,
+            limits: Arc::new(SignInLimits::new(self.trusted_proxies)),
             leptos: http::leptos_options(&site, common.listen),
             shutdown: closing.clone(),
         };
+        background.spawn({
+            let (sessions, stopping) = (sessions.clone(), stopping.clone());
+            async move {
+                stopping
+                    .run_until_cancelled_owned(http::session::delete_ended(sessions))
+                    .await;
+            }
+        });
         let app = http::router(state, sessions, public_url.starts_with("https://"));
         tracing::info!(url = %public_url, cluster = cluster.name(), data = %data.display(), "Catalyst is listening");
         if local {
@@ -175,8 +194,11 @@ impl Serve {
             tracing::info!("sign in once with {link}");
         }
 
-        let serving =
-            axum::serve(listener, app).with_graceful_shutdown(closing.clone().cancelled_owned());
+        let serving = axum::serve(
+            listener,
+            app.into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(closing.clone().cancelled_owned());
         let served = tokio::select! {
             served = serving => served.context("the HTTP server stopped"),
             // A part that the rest cannot do without has ended: stop, and let whoever runs us

@@ -96,7 +96,10 @@ pub async fn check_origin(
         Method::GET | Method::HEAD | Method::OPTIONS
     );
     let safe = safe && !request.headers().contains_key(header::UPGRADE);
-    let exempt = request.uri().path() == super::WEBHOOK_PATH;
+    let path = request.uri().path();
+    // Agents bring a token, which no browser sends by itself. A browser says where it comes from.
+    let agent = path == super::MCP_PATH && !request.headers().contains_key(header::ORIGIN);
+    let exempt = path == super::WEBHOOK_PATH || agent;
     if safe || exempt || is_same_origin(&origins, request.headers()) {
         return next.run(request).await;
     }

@@ -1,15 +1,21 @@
 //! The HTTP server: which path leads where, and what every request passes on its way.
 
+mod agents;
 pub mod credentials;
 pub mod errors;
 pub mod guard;
 mod health;
 pub mod inside;
+pub mod limits;
 mod pages;
 mod request_id;
+#[cfg(test)]
+mod rights;
 pub mod session;
 mod shell;
+mod sign_in;
 mod streams;
+mod tokens;
 mod webhook;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -20,7 +26,7 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::{get, post},
 };
-use catalyst_github::webhook::WebhookSecrets;
+use catalyst_github::{sign_in::SignIn, webhook::WebhookSecrets};
 use catalyst_previews::Previews;
 use catalyst_store::Store;
 use leptos::config::LeptosOptions;
@@ -33,7 +39,10 @@ use tower_http::{
     trace::TraceLayer,
 };
 
+pub use agents::MCP_PATH;
 use guard::Origins;
+use limits::SignInLimits;
+pub use sign_in::CALLBACK_PATH;
 
 /// Where GitHub delivers its webhooks.
 pub const WEBHOOK_PATH: &str = "/api/github/webhook";
@@ -47,8 +56,14 @@ pub struct AppState {
     pub store: Store,
     /// What webhooks are signed with.
     pub webhook_secrets: Arc<WebhookSecrets>,
+    /// Our address as people know it, without a slash at its end.
+    pub public_url: String,
     /// Our own addresses.
     pub origins: Origins,
+    /// GitHub as the one who tells who visitors are; none where it is not set up.
+    pub sign_in: Option<SignIn>,
+    /// How often one may try to sign in.
+    pub limits: Arc<SignInLimits>,
     /// Where the pages' files are.
     pub leptos: LeptosOptions,
     /// Ends open streams.
@@ -96,8 +111,7 @@ pub fn site_folder() -> PathBuf {
 /// its Host and Origin checked, and its session looked up, before a handler sees it.
 pub fn router(state: AppState, sessions: session::Sessions, secure: bool) -> Router {
     let browser = Router::new()
-        .route("/sign-in", post(session::sign_in))
-        .route("/sign-out", post(session::sign_out))
+        .merge(sign_in::routes(&state))
         .route("/api/preview-environments/stream", get(streams::list))
         .route(
             "/api/preview-environments/{id}/stream",
@@ -110,6 +124,7 @@ pub fn router(state: AppState, sessions: session::Sessions, secure: bool) -> Rou
             get(pages::server_function).post(pages::server_function),
         )
         .merge(pages::routes(&state))
+        .route("/tokens", post(tokens::create))
         .fallback(pages::file_or_not_found)
         .layer(from_fn_with_state(state.clone(), session::identify))
         .layer(session::layer(sessions, secure))
@@ -120,6 +135,7 @@ pub fn router(state: AppState, sessions: session::Sessions, secure: bool) -> Rou
         .route("/api/health/readiness", get(health::readiness))
         .route(credentials::PATH, get(credentials::git_token));
     machines
+        .merge(agents::routes(&state))
         .merge(browser)
         .layer(RequestBodyTimeoutLayer::new(Duration::from_secs(30)))
         .layer(from_fn_with_state(

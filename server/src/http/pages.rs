@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
-use catalyst_app::{App, shell};
+use catalyst_app::{App, Doors, shell};
 use catalyst_previews::Actor;
 use http::{HeaderValue, Request, Uri, header};
 use leptos::{
@@ -61,6 +61,23 @@ fn to_sign_in(wanted: &Uri) -> Redirect {
     Redirect::to(&format!("{SIGN_IN}?next={query}"))
 }
 
+/// A page that is told something more than it would find out by itself.
+pub async fn page_about<T: Clone + Send + Sync + 'static>(
+    state: &AppState,
+    request: Request<Body>,
+    told: T,
+) -> Response {
+    let context = page_context(state, &request);
+    let context = move || {
+        context();
+        provide_context(told.clone());
+    };
+    let options = state.leptos.clone();
+    let handler =
+        leptos_axum::render_app_async_with_context(context, move || shell(options.clone()));
+    handler(request).await.into_response()
+}
+
 /// `GET` or `POST /api/fn/…`.
 pub async fn server_function(State(state): State<AppState>, request: Request<Body>) -> Response {
     let context = base_context(&state, &request);
@@ -94,10 +111,15 @@ fn base_context(
     request: &Request<Body>,
 ) -> impl Fn() + Clone + Send + Sync + 'static {
     let previews = state.previews.clone();
+    let doors = Doors {
+        github: state.sign_in.is_some(),
+        url: state.public_url.clone(),
+    };
     let actor: Option<Actor> = request.extensions().get().cloned();
     move || {
         provide_context(previews.clone());
         provide_context(actor.clone());
+        provide_context(doors.clone());
     }
 }
 

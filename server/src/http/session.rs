@@ -1,18 +1,18 @@
-//! Who is at the other end: sessions in the database, and the one-time link that begins one.
+//! Who is at the other end: sessions in the database.
+
+use std::time::Duration;
 
 use std::time::Duration;
 
 use axum::{
-    Form,
     extract::{FromRequestParts, Request, State},
     middleware::Next,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
 use catalyst_previews::Actor;
 use http::{StatusCode, request::Parts};
-use serde::Deserialize;
 use tower_sessions::{
-    Expiry, Session, SessionManagerLayer, SessionStore,
+    ExpiredDeletion, Expiry, Session, SessionManagerLayer, SessionStore,
     cookie::SameSite,
     session::{Id, Record},
     session_store,
@@ -38,6 +38,29 @@ pub enum Sessions {
     Sqlite(SqliteStore),
     /// In PostgreSQL.
     Postgres(PostgresStore),
+}
+
+#[async_trait::async_trait]
+impl ExpiredDeletion for Sessions {
+    async fn delete_expired(&self) -> session_store::Result<()> {
+        match self {
+            Self::Sqlite(store) => store.delete_expired().await,
+            Self::Postgres(store) => store.delete_expired().await,
+        }
+    }
+}
+
+/// How often sessions that have ended are deleted.
+const DELETE_ENDED_EVERY: Duration = Duration::from_secs(3600);
+
+/// Deletes sessions that have ended, now and then, until it is dropped.
+pub async fn delete_ended(sessions: Sessions) {
+    loop {
+        if let Err(error) = sessions.delete_expired().await {
+            tracing::warn!(error = %errors::chain(&error), "sessions that have ended could not be deleted");
+        }
+        tokio::time::sleep(DELETE_ENDED_EVERY).await;
+    }
 }
 
 #[async_trait::async_trait]
@@ -84,6 +107,16 @@ pub fn layer(sessions: Sessions, secure: bool) -> SessionManagerLayer<Sessions> 
         .with_http_only(true)
         .with_same_site(SameSite::Lax)
         .with_expiry(Expiry::OnInactivity(time::Duration::days(IDLE_DAYS)))
+}
+
+/// Begins a session of this user's, under a new id: one that was planted before the sign-in is worth
+/// nothing after it.
+///
+/// # Errors
+/// When the sessions' database does not answer.
+pub async fn begin(session: &Session, user: Uuid) -> Result<(), tower_sessions::session::Error> {
+    session.cycle_id().await?;
+    session.insert(USER, user).await
 }
 
 /// Puts the actor behind the session, if there is one, where handlers and pages find it.
@@ -144,91 +177,5 @@ impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
             .cloned()
             .map(Self)
             .ok_or((StatusCode::UNAUTHORIZED, "Sign in first.\n"))
-    }
-}
-
-/// What the sign-in page posts.
-#[derive(Debug, Deserialize)]
-pub struct SignIn {
-    /// The one-time token of the link.
-    token: String,
-    /// Where to go afterwards, within the dashboard.
-    #[serde(default)]
-    next: Option<String>,
-}
-
-/// `POST /sign-in`: spends a one-time token and begins a session under a new id.
-pub async fn sign_in(
-    State(state): State<AppState>,
-    session: Session,
-    Form(form): Form<SignIn>,
-) -> Response {
-    let user = match state.store.redeem_sign_in_token(&form.token).await {
-        Ok(Some(user)) => user,
-        Ok(None) => return Redirect::to("/sign-in?problem=spent").into_response(),
-        Err(error) => {
-            tracing::error!(error = %errors::chain(&error), "a sign-in link could not be checked");
-            return Redirect::to("/sign-in?problem=unavailable").into_response();
-        }
-    };
-    // A new id, so that one planted before the sign-in is worth nothing after it.
-    let begun = async {
-        session.cycle_id().await?;
-        session.insert(USER, user.id).await
-    };
-    if let Err(error) = begun.await {
-        tracing::error!(error = %errors::chain(&error), "a session could not be begun");
-        return Redirect::to("/sign-in?problem=unavailable").into_response();
-    }
-    Redirect::to(&within_dashboard(form.next.as_deref())).into_response()
-}
-
-/// `POST /sign-out`.
-pub async fn sign_out(session: Session) -> Response {
-    if let Err(error) = session.flush().await {
-        tracing::error!(error = %errors::chain(&error), "a session could not be ended");
-        return (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "The session could not be ended; try again.\n",
-        )
-            .into_response();
-    }
-    Redirect::to("/sign-in").into_response()
-}
-
-/// A path of our own to go to; anything that could lead elsewhere becomes the start page.
-fn within_dashboard(next: Option<&str>) -> String {
-    let inside = |next: &&str| {
-        next.starts_with('/')
-            && !next.starts_with("//")
-            && !next.contains('\\')
-            && !next.chars().any(char::is_control)
-    };
-    next.filter(inside)
-        .unwrap_or("/preview-environments")
-        .to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::within_dashboard;
-
-    #[test]
-    fn a_sign_in_never_leads_out_of_the_dashboard() {
-        assert_eq!(within_dashboard(Some("/deliveries?x=1")), "/deliveries?x=1");
-        for outside in [
-            "https://evil.example",
-            "//evil.example",
-            "/\\evil.example",
-            "evil",
-            "",
-            "/a\nb",
-        ] {
-            assert_eq!(
-                within_dashboard(Some(outside)),
-                "/preview-environments",
-                "{outside}"
-            );
-        }
     }
 }

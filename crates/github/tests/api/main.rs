@@ -6,7 +6,9 @@ mod authority;
 mod comments;
 mod limits;
 mod reads;
+mod sign_in;
 mod statuses;
+mod users;
 
 use std::time::Duration;
 

@@ -132,6 +132,7 @@ mod tests {
             login: "max".into(),
             memberships: vec![(team.into(), Role::Member)],
             operator: false,
+            token: None,
         }
     }
 

@@ -131,6 +131,9 @@ fn asked<'a>(preview: &'a Preview, deployments: &[DeploymentView]) -> Asked<'a> 
 }
 
 fn allowed(actor: &Actor, preview: &Preview) -> Allowed {
+    if !actor.may_write() {
+        return Allowed::default();
+    }
     let present = preview.deleted_at.is_none();
     let admin = actor.has(Role::Admin, &preview.team);
     Allowed {

@@ -60,9 +60,9 @@ async fn a_membership_is_made_changed_and_ended(store: TemporaryStore) {
         .collect();
     assert_eq!(told, [("acme", Role::Owner), ("zeta", Role::Member)]);
 
-    store.remove_membership(user, "acme").await.unwrap();
+    store.remove_membership(user, "zeta").await.unwrap();
     assert_eq!(store.memberships(user).await.unwrap().len(), 1);
-    let error = store.remove_membership(user, "acme").await.unwrap_err();
+    let error = store.remove_membership(user, "zeta").await.unwrap_err();
     assert!(matches!(error, StoreError::NotFound { .. }), "{error:?}");
 }
 

@@ -25,6 +25,7 @@ macro_rules! on_both_databases {
     };
 }
 
+mod access;
 mod deliveries;
 mod deployments;
 mod given;

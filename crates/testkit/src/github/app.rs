@@ -32,12 +32,15 @@ pub(super) enum Caller {
     Installation(u64),
     /// The token's owner.
     User,
+    /// Somebody who signs in to an application, by its token.
+    Account(u64),
 }
 
 impl Caller {
     pub fn login(self) -> String {
         match self {
             Self::User => TOKEN_LOGIN.to_owned(),
+            Self::Account(id) => format!("account-{id}"),
             Self::App | Self::Installation(_) => format!("{APP_SLUG}[bot]"),
         }
     }

@@ -70,7 +70,8 @@ impl Asked<'_> {
 pub(super) fn answer(state: &mut State, asked: &Asked<'_>) -> Answer {
     match asked.operation.id {
         "apps/get-authenticated" => app(asked),
-        "users/get-authenticated" => user(asked),
+        "users/get-authenticated" => user(state, asked),
+        "users/get-by-username" => account(state, asked),
         "apps/get-repo-installation" => installation(state, asked),
         "apps/create-installation-access-token" => access_token(state, asked),
         name => {
@@ -112,12 +113,37 @@ fn app(asked: &Asked<'_>) -> Answer {
     Answer::json(200, app)
 }
 
-fn user(asked: &Asked<'_>) -> Answer {
-    if asked.caller != Caller::User {
-        return Answer::error(403, "Resource not accessible by integration");
-    }
+fn user(state: &State, asked: &Asked<'_>) -> Answer {
     let mut user = openapi().example("users/get-authenticated");
-    user["login"] = TOKEN_LOGIN.into();
+    match asked.caller {
+        Caller::User => user["login"] = TOKEN_LOGIN.into(),
+        Caller::Account(id) => {
+            user["id"] = id.into();
+            user["login"] = state.accounts[&id].as_str().into();
+        }
+        Caller::App | Caller::Installation(_) => {
+            return Answer::error(403, "Resource not accessible by integration");
+        }
+    }
+    Answer::json(200, user)
+}
+
+fn account(state: &State, asked: &Asked<'_>) -> Answer {
+    if asked.caller == Caller::App {
+        return Answer::error(401, "A JSON web token is not enough");
+    }
+    let wanted = asked.text("username");
+    let mut accounts = state.accounts.iter();
+    let Some((id, login)) = accounts.find(|(_, login)| login.eq_ignore_ascii_case(wanted)) else {
+        return Answer::not_found();
+    };
+    let mut user = openapi().example("users/get-by-username");
+    user["id"] = (*id).into();
+    user["login"] = login.as_str().into();
+    // The logins of organizations in the tests end so.
+    if login.ends_with("-org") {
+        user["type"] = "Organization".into();
+    }
     Answer::json(200, user)
 }
 

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     app::{Caller, TOKEN, check_jwt},
+    oauth,
     openapi::{Operation, openapi},
     operations::{Answer, Asked, answer},
     state::{Call, Fault, PrimaryLimit, State},
@@ -24,7 +25,7 @@ use super::{
 type Shared = Arc<Mutex<State>>;
 
 pub(super) fn router(state: Shared) -> Router {
-    Router::new().fallback(handle).with_state(state)
+    oauth::routes().fallback(handle).with_state(state)
 }
 
 async fn handle(
@@ -154,6 +155,9 @@ fn caller(state: &State, authorization: Option<&str>) -> Result<Caller, String> 
     }
     if let Some(installation) = state.tokens.get(token) {
         return Ok(Caller::Installation(*installation));
+    }
+    if let Some(account) = state.user_tokens.get(token) {
+        return Ok(Caller::Account(*account));
     }
     if token.starts_with("gh") {
         return Err("Bad credentials".into());

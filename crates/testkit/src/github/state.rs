@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{FakePullRequest, FakeRepository};
+use super::{FakePullRequest, FakeRepository, oauth::Code};
 
 /// A comment on a pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +74,11 @@ pub(super) struct State {
     pub tokens: HashMap<String, u64>,
     /// Every token that was made: itself, its installation, and what it was asked to be good for.
     pub minted: Vec<Posted>,
+    /// Logins by id.
+    pub accounts: BTreeMap<u64, String>,
+    pub codes: HashMap<String, Code>,
+    /// Of accounts that agreed to something.
+    pub user_tokens: HashMap<String, u64>,
     pub calls: Vec<Call>,
     pub violations: Vec<String>,
     /// The operation (or `*`), how many more times, and what.
@@ -119,6 +124,9 @@ impl Default for State {
             repositories: BTreeMap::new(),
             tokens: HashMap::new(),
             minted: Vec::new(),
+            accounts: BTreeMap::new(),
+            codes: HashMap::new(),
+            user_tokens: HashMap::new(),
             calls: vec![],
             violations: vec![],
             faults: vec![],
