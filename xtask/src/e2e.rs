@@ -58,11 +58,7 @@ impl E2e {
                 .env_remove("KUBECONFIG"))?;
         }
         if self.contract && !self.kubernetes {
-            let _cluster = if given {
-                None
-            } else {
-                Some(Cluster::up()?)
-            };
+            let _cluster = if given { None } else { Some(Cluster::up()?) };
             contract(given)?;
         }
         if self.kubernetes || all {

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use std::time::Duration;
-
 use axum::{
     extract::{FromRequestParts, Request, State},
     middleware::Next,

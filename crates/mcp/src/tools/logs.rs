@@ -33,6 +33,7 @@ pub async fn read(previews: &Previews, actor: &Actor, asked: WhichLogs) -> Resul
         timestamps: asked.timestamps,
         follow: false,
         previous: asked.previous,
+        since_seconds: None,
     };
     let mut stream = previews.logs(actor, asked.one()?, &query).await?;
     let deadline = tokio::time::Instant::now() + PATIENCE;

@@ -50,7 +50,6 @@ impl Rule {
     }
 
     /// For `/api/ws/…`.
-    #[allow(dead_code, reason = "the first socket is on its way")]
     const fn over_a_socket(self) -> Self {
         Self {
             socket: true,
@@ -132,6 +131,12 @@ pub const ROUTES: &[Rule] = &[
         "/api/preview-environments/{id}/logs",
         "/api/preview-environments/$preview/logs",
     ),
+    foreign(
+        "GET",
+        "/api/ws/exec/{namespace}/{pod}",
+        "/api/ws/exec/$namespace/web-1",
+    )
+    .over_a_socket(),
     // Pages.
     own("GET", "/preview-environments").showing("$repository"),
     own("GET", "/platform/environments").showing("$repository"),
