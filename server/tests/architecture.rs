@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("catalyst-mcp", &["model", "previews"]),
     ("catalyst-app", &["model", "previews"]),
     ("catalyst-frontend", &["app"]),
+    ("catalyst-terminal", &[]),
     (
         "catalyst-testkit",
         &["model", "crd", "cluster", "github", "store", "localkube"],
