@@ -153,7 +153,8 @@ impl Activity {
     }
 }
 
-/// That Ctrl-C was typed a moment ago, and nothing since.
+/// That Ctrl-C was typed a moment ago, while a flood waited. What is typed after it changes
+/// nothing about that.
 #[derive(Default)]
 struct Interrupt {
     at: StdMutex<Option<Instant>>,
@@ -161,11 +162,9 @@ struct Interrupt {
 }
 
 impl Interrupt {
-    fn set(&self, at: Option<Instant>) {
-        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = at;
-        if at.is_some() {
-            self.changed.notify_one();
-        }
+    fn note(&self) {
+        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.changed.notify_one();
     }
 
     /// Waits for one that still counts, and takes it.
@@ -202,8 +201,11 @@ impl<O: Sink<ToViewer> + Unpin> Lane<'_, O> {
                 FromViewer::Typed(bytes) => {
                     self.active.note();
                     let interrupt = bytes == CONTROL_C;
-                    self.interrupted.set(interrupt.then(Instant::now));
                     if interrupt {
+                        // Where the viewer keeps up, there is nothing to skip.
+                        if self.window.is_full() {
+                            self.interrupted.note();
+                        }
                         // As a terminal does: what was typed before and not read yet is void.
                         let void = self.typed.clear();
                         if void > 0 && self.tell(ToViewer::Taken(void)).await.is_err() {
@@ -272,8 +274,9 @@ impl<O: Sink<ToViewer> + Unpin> Lane<'_, O> {
         loop {
             let interrupted = tokio::select! {
                 biased;
-                () = self.window.room() => false,
+                // First, since a viewer may make room in the same moment.
                 () = self.interrupted.take() => true,
+                () = self.window.room() => false,
             };
             if interrupted {
                 match self.skip(&mut output).await {

@@ -30,6 +30,11 @@ impl Window {
         }
     }
 
+    /// Whether more has to wait.
+    pub(super) fn is_full(&self) -> bool {
+        *self.lock() >= WINDOW
+    }
+
     pub(super) fn sent(&self, bytes: usize) {
         *self.lock() += bytes;
     }
