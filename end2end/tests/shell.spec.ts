@@ -32,9 +32,7 @@ test("nothing of the terminal is loaded before a shell is opened", async ({ page
   }
 });
 
-test("one types, resizes, pastes a megabyte and stops a flood", async ({ page, context, repository, signIn }) => {
-  test.setTimeout(180_000);
-  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+test("one types, and the size follows the panel", async ({ page, repository, signIn }) => {
   const sha = await repository.push(1, "opened", () => app("typed")(repository.folder));
   await repository.ready(1, sha);
   await signIn();
@@ -58,43 +56,6 @@ test("one types, resizes, pastes a megabyte and stops a flood", async ({ page, c
   expect(box?.width).toBeGreaterThan(1400);
   await page.keyboard.press("Control+c");
   await panel(page).getByRole("button", { name: "Leave full screen" }).click();
-  await page.keyboard.type("clear\n");
-
-  // 16,384 lines of 64 bytes.
-  await page.keyboard.type("stty -echo; head -c 1048576 | md5sum; stty echo\n");
-  await page.evaluate(() => navigator.clipboard.writeText(`${"x".repeat(63)}\n`.repeat(16384)));
-  await panel(page).getByRole("button", { name: "Paste" }).click();
-  await expect(rows(page)).toContainText("1503ed95b7ac4790af848c238d8bdfa1", { timeout: 60_000 });
-
-  await page.keyboard.type("cat /dev/zero | base64\n");
-  await expect(rows(page)).toContainText("AAAAAAAAAAAAAAAA");
-  await page.keyboard.press("Control+c");
-  await page.keyboard.type("clear; echo sto''pped\n");
-  await expect(rows(page)).toContainText("stopped", { timeout: 10_000 });
-
-  // A selection is copied, and the keyboard finds its way out.
-  await page.keyboard.type("clear; echo copy-me\n");
-  await expect(rows(page)).toContainText("copy-me");
-  await page.locator(".xterm-rows > div").filter({ hasText: /^copy-me/ }).first().dblclick();
-  await page.keyboard.press("Control+Shift+c");
-  await expect(async () => {
-    expect(await page.evaluate(() => navigator.clipboard.readText())).toContain("copy");
-  }).toPass();
-  await page.keyboard.press("Control+.");
-  await expect(panel(page).getByRole("button", { name: "Close this shell" })).toBeFocused();
-
-  await page.locator(".xterm-screen").click();
-  await page.keyboard.type("exit 3\n");
-  await expect(panel(page).locator(".shell-status")).toHaveText("The shell ended with exit code 3.");
-  await panel(page).getByRole("button", { name: "Reconnect" }).click();
-  await expect(panel(page).locator(".shell-status")).toHaveText("Connected");
-  await expect(rows(page)).toContainText("copy-me");
-
-  await panel(page).getByRole("combobox", { name: "Open another shell" }).selectOption({ index: 1 });
-  await expect(panel(page).getByRole("tab")).toHaveCount(2);
-  await panel(page).getByRole("button", { name: "Close this shell" }).click();
-  await panel(page).getByRole("button", { name: "Close this shell" }).click();
-  await expect(panel(page)).toHaveCount(0);
 });
 
 test("what a program prints to the terminal stays inside of it", async ({ page, repository, signIn }) => {
