@@ -42,12 +42,7 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
     let (reader, writer) = store();
-    let mut config = watcher::Config::default();
-    if !selector.is_empty() {
-        config = config.labels(selector);
-    }
-    let stream = watcher(Api::<K>::all(client.clone()), config)
-        .default_backoff()
+    let stream = catalyst_cluster::watch::watch(Api::<K>::all(client.clone()), selector)
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
         .touched_objects();
