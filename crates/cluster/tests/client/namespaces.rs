@@ -22,11 +22,8 @@ async fn a_namespace_is_made_once_and_never_taken_from_somebody_else() {
     );
     one.and(two).unwrap();
     let made = cluster.namespace(&name).await.unwrap().unwrap();
-    assert_eq!(
-        made.labels.get(ours[0].0).map(String::as_str),
-        Some(ours[0].1)
-    );
-    assert!(!made.terminating && made.held_up_by.is_empty());
+    assert_eq!(made.labels()[ours[0].0], ours[0].1);
+    assert!(held_up_by(&made).is_empty());
     let selector = format!("{}={}", ours[0].0, ours[0].1);
     let picked = cluster.namespaces(&selector).await.unwrap();
     assert_eq!(
