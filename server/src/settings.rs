@@ -244,7 +244,7 @@ impl Keeping {
 
 /// Reads a time such as `24h`: a whole number of seconds, minutes, hours or days.
 fn duration(text: &str) -> Result<Duration, String> {
-    let unit = match text.chars().last() {
+    let unit = match text.chars().next_back() {
         Some('s') => 1,
         Some('m') => 60,
         Some('h') => 3600,

@@ -125,6 +125,9 @@ fn line(preview: &PreviewSummary) -> String {
     );
     format!(
         "{:<40} {:<10} {ends:<22} {} ({})",
-        preview.namespace, preview.status, preview.title, preview.repository
+        preview.namespace,
+        preview.status.as_str(),
+        preview.title,
+        preview.repository
     )
 }

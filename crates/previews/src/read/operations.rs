@@ -137,8 +137,8 @@ impl Previews {
     }
 
     async fn cluster_overviews(&self) -> Vec<ClusterOverview> {
-        let overview = |place| self.cluster_overview(place);
-        let mut all = join_all(self.inner.places.iter().map(overview)).await;
+        let places = self.inner.places.iter();
+        let mut all = join_all(places.map(|it| self.cluster_overview(it))).await;
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
