@@ -35,8 +35,9 @@ use leptos_router::{
     path,
 };
 use pages::{
-    delete::DeletePage, deliveries::DeliveriesPage, list::ListPage, not_found::NotFoundPage,
-    overview::OverviewPage, preview::PreviewPage, projects::ProjectsPage, sign_in::SignInPage,
+    delete::DeletePage, deliveries::DeliveriesPage, environment::EnvironmentPage, list::ListPage,
+    not_found::NotFoundPage, overview::OverviewPage, preview::PreviewPage, project::ProjectPage,
+    projects::ProjectsPage, sign_in::SignInPage,
 };
 
 /// The document around the pages.
@@ -94,6 +95,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/preview-environments/:id") view=PreviewPage ssr=ssr.clone() />
                     <Route path=path!("/preview-environments/:id/delete") view=DeletePage ssr=ssr.clone() />
                     <Route path=path!("/projects") view=ProjectsPage ssr=ssr.clone() />
+                    <Route path=path!("/projects/:slug/platform") view=ProjectPage ssr=ssr.clone() />
+                    <Route path=path!("/projects/:slug/env/:env") view=EnvironmentPage ssr=ssr.clone() />
                     <Route path=path!("/deliveries") view=DeliveriesPage ssr=ssr.clone() />
                     <Route path=path!("/overview") view=OverviewPage ssr />
                 </ParentRoute>

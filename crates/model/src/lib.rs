@@ -4,5 +4,7 @@
 
 pub mod ids;
 pub mod names;
+pub mod platform;
+pub mod secrets;
 pub mod state;
 pub mod views;

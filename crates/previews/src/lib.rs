@@ -39,6 +39,7 @@ mod read;
 pub mod redact;
 mod report;
 mod request;
+mod secrets;
 pub mod settings;
 mod sweep;
 mod timeline;
@@ -56,7 +57,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use actor::{Actor, LOCAL_LOGIN};
-pub use catalyst_cluster::LogLine;
+pub use catalyst_cluster::{LogLine, ServiceAccountName};
 pub use error::{Cause, Error, ErrorKind};
 pub use identity::Refusal;
 pub use inbox::{IncomingDelivery, Receipt};
@@ -64,6 +65,7 @@ pub use projects::NewProject;
 pub use read::LogStream;
 pub use redact::Redactor;
 pub use request::for_request;
+pub use secrets::{InvalidKey, Keyring, SecretToWrite, UnusableSecrets};
 pub use settings::PreviewSettings;
 
 /// `component` of every log event about the life of a preview.

@@ -7,5 +7,6 @@ mod isolation;
 mod list;
 mod logs;
 mod operations;
+mod platform;
 
 pub use logs::LogStream;

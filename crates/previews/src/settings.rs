@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use catalyst_cluster::ServiceAccountName;
 use url::Url;
 
 use crate::redact::Redactor;
+use crate::secrets::Keyring;
 
 /// The settings of the use cases. [`PreviewSettings::default`] is what runs in production.
 #[derive(Debug, Clone)]
@@ -39,6 +41,10 @@ pub struct PreviewSettings {
     /// Whether the personal access token that Catalyst acts with may be handed to previews of
     /// Projects that ask for it. It is good for all that its owner may do, not for one repository.
     pub git_token_pat_mode: bool,
+    /// What previews' secrets are encrypted with; none: none can be kept.
+    pub keyring: Option<Keyring>,
+    /// The service account of the operator, which alone is handed previews' secrets.
+    pub operator_account: Option<ServiceAccountName>,
     /// The secrets that no text may show.
     pub redactor: Redactor,
     /// Sentences for the operators' page on what does not work as it should on this machine.
@@ -62,6 +68,8 @@ impl Default for PreviewSettings {
             orphan_age: Duration::from_secs(30),
             sweep_every: Duration::from_secs(300),
             git_token_pat_mode: false,
+            keyring: None,
+            operator_account: None,
             redactor: Redactor::default(),
             notices: Vec::new(),
         }

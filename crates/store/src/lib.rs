@@ -24,6 +24,7 @@ mod previews;
 mod projects;
 mod pull_requests;
 mod repositories;
+mod secrets;
 mod sign_in;
 mod users;
 mod values;
@@ -41,5 +42,6 @@ pub use pull_requests::{
     NewPullRequest, PullRequest, PullRequestState, ReviewStatus, UpsertedPullRequest,
 };
 pub use repositories::Repository;
+pub use secrets::{NewSecret, Sealed, StoredSecret};
 pub use users::{Membership, User};
 pub use work::Work;

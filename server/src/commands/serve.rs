@@ -5,7 +5,8 @@ use std::{net::SocketAddr, sync::Arc};
 use anyhow::Context;
 use catalyst_cluster::{Cluster, ClusterSource};
 use catalyst_localkube::LocalKube;
-use catalyst_previews::Previews;
+use catalyst_operator::WebSide;
+use catalyst_previews::{PreviewSettings, Previews};
 use clap::Args;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,7 @@ use crate::{
         guard::Origins,
         inside::{self, Part},
     },
-    settings::{Common, GitHubSettings, PreviewRouting, SettingsError},
+    settings::{Common, GitHubSettings, PreviewRouting, SecretSettings, SettingsError},
     wiring,
 };
 
@@ -27,6 +28,8 @@ pub struct Serve {
     github: GitHubSettings,
     #[command(flatten)]
     routing: PreviewRouting,
+    #[command(flatten)]
+    secrets: SecretSettings,
 
     /// Address of a second listener, which answers requests for Git credentials and nothing else:
     /// pods of previews may reach it, and not the dashboard [default: with the embedded cluster a
@@ -49,6 +52,8 @@ impl Serve {
             return Err(SettingsError::LocalRepositories.into());
         }
         let data = wiring::data_folder(&common)?;
+        let keyring = wiring::keyring(&self.secrets, local.then_some(data.as_path()))?;
+        let account = wiring::operator_account(&self.secrets, &self.routing);
         let secrets = wiring::webhook_secrets(&self.github, local.then_some(data.as_path()))?;
         let github = wiring::github(&common, &self.github)?;
         let mut operator_settings = wiring::operator_settings(&common, &self.routing, local)?;
@@ -96,6 +101,10 @@ impl Serve {
         };
         if local {
             cluster.install_crds().await?;
+            // The same door as in a Kubernetes, with the same proof.
+            let token = wiring::own_account(&cluster, &account).await?;
+            let url = format!("http://127.0.0.1:{port}").parse()?;
+            operator_settings.web = Some(WebSide::new(&url, token)?);
         }
 
         let notices = if local {
@@ -103,12 +112,13 @@ impl Serve {
         } else {
             Vec::new()
         };
-        let previews = Previews::new(
-            store.clone(),
-            cluster.clone(),
-            github,
-            wiring::preview_settings(&common, &self.github, notices),
-        );
+        let settings = PreviewSettings {
+            keyring,
+            operator_account: Some(account),
+            ..wiring::preview_settings(&common, &self.github, &self.secrets, notices)
+        };
+        let previews = Previews::new(store.clone(), cluster.clone(), github, settings);
+        previews.open_secrets().await?;
         let mut background = JoinSet::new();
         match (self.run_operator.unwrap_or(local), local) {
             (false, _) => {}
