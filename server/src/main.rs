@@ -7,7 +7,12 @@ mod wiring;
 
 use clap::{Parser, Subcommand};
 
-use commands::{demo::Demo, project::ProjectCommand, serve::Serve};
+use commands::{
+    demo::Demo,
+    project::ProjectCommand,
+    render::{Detect, Render},
+    serve::Serve,
+};
 use settings::{Common, LogFormat};
 
 /// Every pull request gets its own running, isolated preview.
@@ -41,6 +46,10 @@ enum Command {
         #[arg(long)]
         web: Option<String>,
     },
+    /// Tell what a repository is and how it is run.
+    Detect(Detect),
+    /// Print the Kubernetes objects that a repository, or a file of it, would become.
+    Render(Render),
     /// Play a pull request of a small repository, made for this, through the webhook.
     Demo(Demo),
 }
@@ -62,6 +71,8 @@ async fn main() -> std::process::ExitCode {
         Command::Project(command) => command.run(cli.common).await,
         Command::SignIn => commands::sign_in(cli.common).await,
         Command::Uninstall { web } => commands::uninstall::run(web.as_deref()).await,
+        Command::Detect(detect) => detect.run(),
+        Command::Render(render) => render.run(),
         Command::Demo(demo) => demo.run(cli.common).await,
     };
     match result {

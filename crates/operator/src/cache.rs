@@ -4,7 +4,7 @@
 //! Environment reads from here alone, and writes only where what is seen differs from what is
 //! wanted: a pass that finds all in order costs no request.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,8 +13,8 @@ use futures::{Stream, StreamExt};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{
-    ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, Pod, ResourceQuota, Service,
-    ServiceAccount,
+    ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, Pod, ResourceQuota, Secret,
+    Service, ServiceAccount,
 };
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use kube::api::{DeleteParams, Patch, PatchParams};
@@ -219,6 +219,57 @@ impl Cluster {
                 format!("{} {namespace}/{name}", K::kind(&())),
             )(error)),
         }
+    }
+
+    /// Applies a Secret unless this very version was applied before. Secrets are not watched, so
+    /// nothing is compared.
+    pub async fn ensure_unseen(&self, wanted: &Secret) -> Result<(), Error> {
+        let (namespace, name) = (wanted.namespace().unwrap_or_default(), wanted.name_any());
+        let version = digest(wanted);
+        let key = ("Secret".to_owned(), namespace.clone(), name.clone());
+        if self.applied().get(&key) == Some(&version) {
+            return Ok(());
+        }
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &namespace);
+        api.patch(
+            &name,
+            &PatchParams::apply(labels::MANAGER).force(),
+            &Patch::Apply(wanted),
+        )
+        .await
+        .map_err(Error::api("apply", format!("Secret {namespace}/{name}")))?;
+        self.applied().insert(key, version);
+        Ok(())
+    }
+
+    /// Deletes the Secrets of a namespace that were applied by [`Self::ensure_unseen`] and are not
+    /// wanted any more.
+    pub async fn delete_unseen_secrets(
+        &self,
+        namespace: &str,
+        wanted: &BTreeSet<(String, String)>,
+    ) -> Result<(), Error> {
+        let gone: Vec<String> = self
+            .applied()
+            .keys()
+            .filter(|(kind, of, name)| {
+                kind == "Secret" && of == namespace && !wanted.contains(&(kind.clone(), name.clone()))
+            })
+            .map(|(_, _, name)| name.clone())
+            .collect();
+        for name in gone {
+            let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+            match api.delete(&name, &DeleteParams::background()).await {
+                Ok(_) => {}
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                Err(error) => {
+                    return Err(Error::api("delete", format!("Secret {namespace}/{name}"))(error));
+                }
+            }
+            self.applied()
+                .remove(&("Secret".to_owned(), namespace.to_owned(), name));
+        }
+        Ok(())
     }
 
     /// Forgets what was applied in a namespace that is gone.

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use catalyst_render::Images;
 use url::{Host, Url};
-
-use crate::images::Images;
 
 /// The controllers' settings. Each field's documentation names its environment variable.
 #[derive(Debug, Clone)]

@@ -5,6 +5,7 @@
 pub mod demo;
 pub mod operator;
 pub mod project;
+pub mod render;
 pub mod serve;
 pub mod uninstall;
 

@@ -3,11 +3,13 @@
 mod build;
 mod delete;
 mod deploy;
+mod inspection;
 mod namespace;
 mod orphans;
 pub mod pods;
 pub mod progress;
 mod reconcile;
+mod rendered;
 mod wanted;
 mod write;
 

@@ -1,5 +1,7 @@
 //! One pass over an Environment: what is asked for, what is there, what is next.
 
+use std::collections::BTreeSet;
+
 use catalyst_crd::conditions::ConditionType;
 use catalyst_crd::{Environment, EnvironmentStatus, Project, labels};
 use jiff::Timestamp;
@@ -11,11 +13,13 @@ use kube::{Resource, ResourceExt};
 use super::build::build;
 use super::deploy::{deploy, serving};
 use super::progress::{Clock, Progress, Step, status};
+use super::rendered::{remove_others, rendered};
 use super::wanted::{Mode, wanted};
 use super::write::Attempt;
 use super::{delete, namespace, write};
 use crate::context::Context;
 use crate::desired::quota::{limit_range, resource_quota};
+use crate::desired::rendered::Recipe;
 use crate::desired::workload::Ingredients;
 use crate::desired::{self, Target, digest};
 use crate::error::Error;
@@ -188,11 +192,29 @@ async fn advance(
             cluster.ensure(&policy).await?;
         }
     }
+    let retry = retry_of(environment);
+    if let Mode::Rendered(kind) = wanted.mode {
+        let recipe = Recipe {
+            kind,
+            template: wanted.template.as_ref(),
+            config: &wanted.config,
+            target: &target,
+            settings,
+            retry,
+        };
+        let outcome = rendered(context, &recipe, &wanted.source, now).await?;
+        progress.build = outcome.build;
+        progress.deployment = outcome.deployment;
+        progress.look_again = outcome.look_again;
+        progress.serving = outcome.serving.or_else(|| progress.serving.take());
+        story.runs = outcome.runs;
+        return Ok(());
+    }
+    remove_others(context, &target, &BTreeSet::new()).await?;
     cluster
-        .ensure(&desired::routing::ingress(&target, settings))
+        .ensure(&desired::routing::ingress(&target, None, settings))
         .await?;
 
-    let retry = retry_of(environment);
     let ingredients = Ingredients {
         target: &target,
         settings,
@@ -200,6 +222,7 @@ async fn advance(
         retry,
     };
     let workload = match wanted.mode {
+        Mode::Rendered(_) => return Ok(()),
         Mode::Production => {
             progress.build = Step::done("Configured", "an image is run as it is");
             ingredients.production(wanted.source.commit(), wanted.source.pull_request)

@@ -1,0 +1,218 @@
+//! What a repository is and what would become of it, for people to look before they push. No
+//! cluster is asked; the answers come from the same code as the operator's.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+use catalyst_operator::desired::bare;
+use catalyst_render::detect::{self, Detection};
+use catalyst_render::dress::{Dress, dress};
+use catalyst_render::validate::{Policy, admit};
+use catalyst_render::{Folder, Rendered, compose, source, yaml};
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+/// Tell what a repository is and how it is run.
+#[derive(Args)]
+pub struct Detect {
+    /// The repository's folder.
+    #[arg(default_value = ".")]
+    directory: PathBuf,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value = "text")]
+    output: DetectOutput,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum DetectOutput {
+    /// A line a fact.
+    Text,
+    /// One JSON object.
+    Json,
+    /// The Dockerfile that an image of it would be built with.
+    Dockerfile,
+}
+
+/// Print the Kubernetes objects that a compose file, a kustomization, manifests, a chart or a
+/// repository without any of them would become. Warnings go to standard error.
+#[derive(Args)]
+pub struct Render {
+    /// A folder, or a compose, kustomization or manifest file.
+    #[arg(default_value = ".")]
+    path: PathBuf,
+    /// How to print them.
+    #[arg(short, long, value_enum, default_value = "yaml")]
+    output: RenderOutput,
+    /// The repository that the path is in; nothing outside it is read. Otherwise the nearest folder
+    /// above with .git, else the path's own.
+    #[arg(long)]
+    root: Option<PathBuf>,
+    /// A profile of the compose file that is to be started; `*` for all.
+    #[arg(long = "profile")]
+    profiles: Vec<String>,
+    /// A further compose file to be merged, or a values file of the chart.
+    #[arg(short, long = "file")]
+    files: Vec<String>,
+    /// A variable of the compose file, NAME=VALUE.
+    #[arg(short, long = "env", value_parser = variable)]
+    env: Vec<(String, String)>,
+    /// Refuse what Pod Security's level restricted refuses.
+    #[arg(long)]
+    restricted: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum RenderOutput {
+    /// A stream of YAML documents.
+    Yaml,
+    /// A Kubernetes List in JSON.
+    Json,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| format!("{text:?} is not NAME=VALUE"))
+}
+
+impl Detect {
+    /// Does it.
+    pub fn run(&self) -> anyhow::Result<()> {
+        let folder = read(&self.directory)?;
+        let inventory = detect::survey(&folder);
+        let found = detect::describe(&inventory);
+        match self.output {
+            DetectOutput::Json => println!("{}", serde_json::to_string_pretty(&found)?),
+            DetectOutput::Text => print!("{}", words(&found)),
+            DetectOutput::Dockerfile => match catalyst_render::dockerfile::generate(&inventory, &catalyst_render::Images::default()) {
+                Some(made) => print!("{}", made.text),
+                None => bail!("no Dockerfile can be made for it: {}", found.reason),
+            },
+        }
+        Ok(())
+    }
+}
+
+fn words(found: &Detection) -> String {
+    let port = found.port.map(|port| port.to_string());
+    let confidence = serde_json::to_value(found.confidence).unwrap_or_default();
+    [
+        ("project type", Some(found.project_type)),
+        ("language", found.language),
+        ("framework", found.framework.as_deref()),
+        ("package manager", found.package_manager),
+        ("workdir", Some(found.workdir.as_str())),
+        ("install", found.install_command.as_deref()),
+        ("dev", found.dev_command.as_deref()),
+        ("build", found.build_command.as_deref()),
+        ("start", found.start_command.as_deref()),
+        ("port", port.as_deref()),
+        ("confidence", confidence.as_str()),
+        ("reason", Some(found.reason.as_str())),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some(format!("{name:<16} {}\n", value?)))
+    .collect()
+}
+
+impl Render {
+    /// Does it.
+    pub fn run(&self) -> anyhow::Result<()> {
+        let rendered = self.rendered()?;
+        for warning in &rendered.warnings {
+            say(&format!("warning: {warning}"));
+        }
+        for build in &rendered.builds {
+            say(&format!("image: {} is built from {} by {}", build.image, if build.path.is_empty() { "." } else { &build.path }, build.dockerfile));
+        }
+        if let Some(route) = &rendered.route {
+            let paths: Vec<_> = route.paths.iter().map(|path| format!("{} to Service {}, port {}", path.path, path.service, path.port)).collect();
+            say(&format!("url: {} ({})", paths.join(", "), route.reason));
+        }
+        let mut objects = dress(rendered.objects, &Dress::default());
+        if let Some(route) = &rendered.route {
+            objects.push(bare::ingress(route));
+        }
+        match self.output {
+            RenderOutput::Yaml => print!("{}", yaml::print(&objects)),
+            RenderOutput::Json => {
+                let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": objects });
+                println!("{}", serde_json::to_string_pretty(&list)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn rendered(&self) -> anyhow::Result<Rendered> {
+        let policy = Policy { restricted: self.restricted };
+        let path = self.path.canonicalize().with_context(|| format!("cannot find {}", self.path.display()))?;
+        if path.join("Chart.yaml").is_file() {
+            return Ok(admit(self.chart(&path)?, policy)?);
+        }
+        let home = if path.is_dir() { path.clone() } else { path.parent().unwrap_or(&path).to_owned() };
+        let root = match &self.root {
+            Some(root) => root.canonicalize().with_context(|| format!("cannot find {}", root.display()))?,
+            None => home.ancestors().find(|above| above.join(".git").exists()).unwrap_or(&home).to_owned(),
+        };
+        let inside = path.strip_prefix(&root).with_context(|| format!("{} is not in {}", path.display(), root.display()))?;
+        let inside = inside.to_str().context("the path is not UTF-8")?;
+        let folder = read(&root)?;
+        let Some(kind) = source::kind(&folder, inside) else {
+            if !path.is_dir() {
+                bail!("{} is no compose file, kustomization or manifest", self.path.display());
+            }
+            let folder = read(&path)?;
+            return self.bare(&folder);
+        };
+        let options = compose::Options {
+            variables: self.env.iter().cloned().collect(),
+            files: self.files.clone(),
+            profiles: self.profiles.iter().cloned().collect(),
+            ..compose::Options::default()
+        };
+        Ok(admit(source::translate(kind, &folder, inside, &options)?, policy)?)
+    }
+
+    /// What the operator would run of a repository that says nothing.
+    fn bare(&self, folder: &Folder) -> anyhow::Result<Rendered> {
+        let inventory = detect::survey(folder);
+        match detect::detect(&inventory, None) {
+            Ok(plan) => {
+                say(&format!("detected: {}", plan.words()));
+                Ok(bare::rendered(&plan)?)
+            }
+            Err(error) => bail!("{error}"),
+        }
+    }
+
+    /// What helm makes of a chart.
+    fn chart(&self, path: &Path) -> anyhow::Result<Rendered> {
+        let mut command = Command::new("helm");
+        command.args(["template", "preview"]).arg(path);
+        for file in &self.files {
+            command.arg("--values").arg(file);
+        }
+        let output = match command.output() {
+            Ok(output) => output,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                bail!("{} is a Helm chart, and helm is not installed here; install it (https://helm.sh) to see what the chart becomes", self.path.display())
+            }
+            Err(error) => return Err(error).context("cannot run helm"),
+        };
+        if !output.status.success() {
+            bail!("helm cannot render the chart: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        let objects: Vec<Value> = yaml::documents(&String::from_utf8_lossy(&output.stdout)).context("the chart's output cannot be read")?;
+        Ok(Rendered { objects, ..Rendered::default() })
+    }
+}
+
+fn read(directory: &Path) -> anyhow::Result<Folder> {
+    Folder::read(directory).with_context(|| format!("cannot look at {}", directory.display()))
+}
+
+#[allow(clippy::print_stderr, reason = "what is no part of the answer")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
