@@ -13,8 +13,8 @@ use futures::{Stream, StreamExt};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{
-    ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, Pod, ResourceQuota, Secret,
-    Service, ServiceAccount,
+    ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, Pod, ResourceQuota, Secret, Service,
+    ServiceAccount,
 };
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use kube::api::{DeleteParams, Patch, PatchParams};
@@ -253,7 +253,9 @@ impl Cluster {
             .applied()
             .keys()
             .filter(|(kind, of, name)| {
-                kind == "Secret" && of == namespace && !wanted.contains(&(kind.clone(), name.clone()))
+                kind == "Secret"
+                    && of == namespace
+                    && !wanted.contains(&(kind.clone(), name.clone()))
             })
             .map(|(_, _, name)| name.clone())
             .collect();
@@ -263,7 +265,9 @@ impl Cluster {
                 Ok(_) => {}
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
                 Err(error) => {
-                    return Err(Error::api("delete", format!("Secret {namespace}/{name}"))(error));
+                    return Err(Error::api("delete", format!("Secret {namespace}/{name}"))(
+                        error,
+                    ));
                 }
             }
             self.applied()

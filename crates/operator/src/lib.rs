@@ -20,8 +20,8 @@ mod project;
 pub mod repository;
 pub mod settings;
 
-pub use error::Error;
 pub use catalyst_render::{Images, InvalidImage};
+pub use error::Error;
 pub use project::check as check_project;
 pub use settings::{CredentialsDoor, EgressRule, Inside, OperatorSettings};
 

@@ -91,7 +91,10 @@ impl Bundle {
         let mut rest = &content[..];
         let mut left = MAX_TOTAL;
         while !rest.is_empty() {
-            let end = rest.iter().position(|&b| b == b'\n').ok_or(BundleError::Incomplete)?;
+            let end = rest
+                .iter()
+                .position(|&b| b == b'\n')
+                .ok_or(BundleError::Incomplete)?;
             let line = std::str::from_utf8(&rest[..end]);
             rest = &rest[end + 1..];
             let (word, value) = match line.map(|line| line.split_once(' ')) {
@@ -156,7 +159,9 @@ mod tests {
 
     #[test]
     fn a_report_becomes_a_folder() {
-        let content = format!("commit {COMMIT}\nfile 5 a/b c.txt\nx\ny\nz\nname logo.png\nlink l\nfile 2 bin\n\x00\x01\n");
+        let content = format!(
+            "commit {COMMIT}\nfile 5 a/b c.txt\nx\ny\nz\nname logo.png\nlink l\nfile 2 bin\n\x00\x01\n"
+        );
         let bundle = Bundle::unpack(&packed(&log(content.as_bytes())).unwrap()).unwrap();
         assert_eq!(bundle.commit.as_str(), COMMIT);
         assert_eq!(bundle.folder.text("a/b c.txt").unwrap(), "x\ny\nz");
@@ -166,16 +171,27 @@ mod tests {
 
     #[test]
     fn paths_that_lead_out_are_left_out() {
-        let content = format!("commit {COMMIT}\nfile 1 ../../etc/passwd\nx\nfile 1 /etc/shadow\nx\nname ../x\nname a/../../x\nfile 1 ok\nx\n");
+        let content = format!(
+            "commit {COMMIT}\nfile 1 ../../etc/passwd\nx\nfile 1 /etc/shadow\nx\nname ../x\nname a/../../x\nfile 1 ok\nx\n"
+        );
         let bundle = Bundle::unpack(&gzip(content.as_bytes())).unwrap();
         assert_eq!(bundle.folder.len(), 1);
     }
 
     #[test]
     fn what_is_no_report_is_refused() {
-        assert!(matches!(packed("fatal: not a git repository"), Err(BundleError::Unknown)));
-        assert!(matches!(packed(&format!("{HEADER}\nAAAA\n")), Err(BundleError::Incomplete)));
-        assert!(matches!(packed(&format!("{HEADER}\n*\nend\n")), Err(BundleError::Damaged(_))));
+        assert!(matches!(
+            packed("fatal: not a git repository"),
+            Err(BundleError::Unknown)
+        ));
+        assert!(matches!(
+            packed(&format!("{HEADER}\nAAAA\n")),
+            Err(BundleError::Incomplete)
+        ));
+        assert!(matches!(
+            packed(&format!("{HEADER}\n*\nend\n")),
+            Err(BundleError::Damaged(_))
+        ));
         for content in [
             "commit x\n".to_owned(),
             String::new(),
@@ -185,7 +201,10 @@ mod tests {
             format!("commit {COMMIT}\nhello world\n"),
             format!("commit {COMMIT}"),
         ] {
-            assert!(Bundle::unpack(&gzip(content.as_bytes())).is_err(), "{content}");
+            assert!(
+                Bundle::unpack(&gzip(content.as_bytes())).is_err(),
+                "{content}"
+            );
         }
     }
 
@@ -193,6 +212,9 @@ mod tests {
     fn a_bomb_is_not_decompressed() {
         let bomb = gzip(&vec![b'a'; 64 * 1024 * 1024]);
         assert!(bomb.len() < MAX_REPORT);
-        assert!(matches!(Bundle::unpack(&bomb), Err(BundleError::Damaged(_))));
+        assert!(matches!(
+            Bundle::unpack(&bomb),
+            Err(BundleError::Damaged(_))
+        ));
     }
 }

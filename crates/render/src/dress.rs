@@ -49,7 +49,10 @@ pub struct Checkout {
 /// Dresses the objects, in their order.
 #[must_use]
 pub fn dress(objects: Vec<Value>, dress: &Dress) -> Vec<Value> {
-    objects.into_iter().map(|object| one(object, dress)).collect()
+    objects
+        .into_iter()
+        .map(|object| one(object, dress))
+        .collect()
 }
 
 fn one(mut object: Value, dress: &Dress) -> Value {
@@ -115,9 +118,20 @@ fn workload(object: &mut Value, dress: &Dress, kind: &str) {
         }
         pod["securityContext"]["seccompProfile"] = json!({ "type": "RuntimeDefault" });
     }
-    let mounts_code = pod["volumes"].as_array().is_some_and(|all| all.iter().any(|volume| volume["name"] == CODE && volume["emptyDir"].is_object()));
+    let mounts_code = pod["volumes"].as_array().is_some_and(|all| {
+        all.iter()
+            .any(|volume| volume["name"] == CODE && volume["emptyDir"].is_object())
+    });
     let checked_out = dress.checkout.as_ref().filter(|_| mounts_code);
-    let is_built = ["initContainers", "containers"].iter().filter_map(|list| pod[*list].as_array()).flatten().any(|container| container["image"].as_str().is_some_and(|image| dress.built.iter().any(|built| built == image)));
+    let is_built = ["initContainers", "containers"]
+        .iter()
+        .filter_map(|list| pod[*list].as_array())
+        .flatten()
+        .any(|container| {
+            container["image"]
+                .as_str()
+                .is_some_and(|image| dress.built.iter().any(|built| built == image))
+        });
     let of_commit = checked_out.is_some() || is_built;
     for list in ["initContainers", "containers"] {
         for container in pod[list].as_array_mut().into_iter().flatten() {
@@ -157,14 +171,24 @@ fn workload(object: &mut Value, dress: &Dress, kind: &str) {
     }
     let version = digest(template);
     if !dress.version_annotation.is_empty() {
-        extend(&mut template["metadata"]["annotations"], &[(dress.version_annotation.clone(), version.clone())].into());
+        extend(
+            &mut template["metadata"]["annotations"],
+            &[(dress.version_annotation.clone(), version.clone())].into(),
+        );
     }
     if kind == "Job" {
         // A Job cannot be changed: another one takes its place.
-        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let name = object["metadata"]["name"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         let base: String = name.chars().take(50).collect();
-        extend(&mut object["metadata"]["annotations"], &[(ONCE.to_owned(), name)].into());
-        object["metadata"]["name"] = json!(format!("{}-{version}", base.trim_end_matches(['-', '.'])));
+        extend(
+            &mut object["metadata"]["annotations"],
+            &[(ONCE.to_owned(), name)].into(),
+        );
+        object["metadata"]["name"] =
+            json!(format!("{}-{version}", base.trim_end_matches(['-', '.'])));
     }
 }
 

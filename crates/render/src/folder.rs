@@ -19,8 +19,25 @@ const MAX_DEPTH: usize = 8;
 
 /// Directories that hold what others wrote or what was built.
 const SKIPPED: &[&str] = &[
-    ".git", "node_modules", ".venv", "venv", "__pycache__", "target", ".next", ".nuxt", ".svelte-kit", ".terraform",
-    ".gradle", ".idea", ".tox", ".mypy_cache", ".pytest_cache", "bower_components", ".pnpm-store", ".yarn", "_build",
+    ".git",
+    "node_modules",
+    ".venv",
+    "venv",
+    "__pycache__",
+    "target",
+    ".next",
+    ".nuxt",
+    ".svelte-kit",
+    ".terraform",
+    ".gradle",
+    ".idea",
+    ".tox",
+    ".mypy_cache",
+    ".pytest_cache",
+    "bower_components",
+    ".pnpm-store",
+    ".yarn",
+    "_build",
 ];
 
 /// The files of a checkout by their path relative to its root.
@@ -154,8 +171,15 @@ impl Folder {
     }
 
     /// All files at any depth below a directory, with their paths from the root.
-    pub fn below<'a>(&'a self, directory: &str) -> impl Iterator<Item = (&'a str, &'a Entry)> + use<'a> {
-        let start = if directory.is_empty() { String::new() } else { format!("{directory}/") };
+    pub fn below<'a>(
+        &'a self,
+        directory: &str,
+    ) -> impl Iterator<Item = (&'a str, &'a Entry)> + use<'a> {
+        let start = if directory.is_empty() {
+            String::new()
+        } else {
+            format!("{directory}/")
+        };
         let end = start.clone();
         self.entries
             .range(start..)
@@ -165,7 +189,11 @@ impl Folder {
 
     /// The names of the files that lie directly in a directory.
     pub fn files<'a>(&'a self, directory: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-        let skip = if directory.is_empty() { 0 } else { directory.len() + 1 };
+        let skip = if directory.is_empty() {
+            0
+        } else {
+            directory.len() + 1
+        };
         self.below(directory)
             .filter_map(move |(path, _)| path.get(skip..))
             .filter(|name| !name.contains('/'))
@@ -174,7 +202,11 @@ impl Folder {
     /// The names of the directories that lie directly in a directory, in order.
     #[must_use]
     pub fn directories(&self, directory: &str) -> Vec<&str> {
-        let skip = if directory.is_empty() { 0 } else { directory.len() + 1 };
+        let skip = if directory.is_empty() {
+            0
+        } else {
+            directory.len() + 1
+        };
         let mut all: Vec<_> = self
             .below(directory)
             .filter_map(|(path, _)| path.get(skip..)?.split_once('/').map(|(first, _)| first))
@@ -186,7 +218,8 @@ impl Folder {
     /// The name of a file in a directory that differs from `name` at most in its case.
     #[must_use]
     pub fn find(&self, directory: &str, name: &str) -> Option<&str> {
-        self.files(directory).find(|file| file.eq_ignore_ascii_case(name))
+        self.files(directory)
+            .find(|file| file.eq_ignore_ascii_case(name))
     }
 
     /// How many files it lists.
@@ -251,11 +284,36 @@ pub fn rank(path: &str) -> u8 {
     let ends = |all: &[&str]| all.iter().any(|end| name.ends_with(end));
     if name.contains("compose") || name.starts_with("kustomization") || name.starts_with(".env") {
         0
-    } else if ends(&[".lock", "-lock.json", "-lock.yaml", ".lockb", ".sum", ".svg", ".csv", ".map", ".min.js", ".md", ".ipynb"]) {
+    } else if ends(&[
+        ".lock",
+        "-lock.json",
+        "-lock.yaml",
+        ".lockb",
+        ".sum",
+        ".svg",
+        ".csv",
+        ".map",
+        ".min.js",
+        ".md",
+        ".ipynb",
+    ]) {
         4
     } else if ends(&[".yaml", ".yml"]) || name == "package.json" || name.contains("dockerfile") {
         1
-    } else if ends(&[".json", ".toml", ".env", ".conf", ".cnf", ".ini", ".cfg", ".properties", ".sql", ".sh", ".txt"]) || !name.contains('.') {
+    } else if ends(&[
+        ".json",
+        ".toml",
+        ".env",
+        ".conf",
+        ".cnf",
+        ".ini",
+        ".cfg",
+        ".properties",
+        ".sql",
+        ".sh",
+        ".txt",
+    ]) || !name.contains('.')
+    {
         2
     } else {
         3
@@ -264,7 +322,12 @@ pub fn rank(path: &str) -> u8 {
 
 type Found = (String, usize, bool);
 
-fn list(root: &Path, directory: &str, depth: usize, found: &mut Vec<Found>) -> Result<(), FolderError> {
+fn list(
+    root: &Path,
+    directory: &str,
+    depth: usize,
+    found: &mut Vec<Found>,
+) -> Result<(), FolderError> {
     let failed = |source| FolderError::Io {
         path: root.join(directory).display().to_string(),
         source,
@@ -272,9 +335,17 @@ fn list(root: &Path, directory: &str, depth: usize, found: &mut Vec<Found>) -> R
     for entry in fs::read_dir(root.join(directory)).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         // A name that is no UTF-8 can be named by no file of the kinds that are read.
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        let path = if directory.is_empty() { name.clone() } else { format!("{directory}/{name}") };
-        let Ok(meta) = fs::symlink_metadata(entry.path()) else { continue };
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        let path = if directory.is_empty() {
+            name.clone()
+        } else {
+            format!("{directory}/{name}")
+        };
+        let Ok(meta) = fs::symlink_metadata(entry.path()) else {
+            continue;
+        };
         if meta.is_dir() {
             if depth < MAX_DEPTH && !SKIPPED.contains(&name.as_str()) {
                 // A directory below that may not be listed is one that is not there.
@@ -326,15 +397,30 @@ mod tests {
         fs::write(root.path().join("a/file.txt"), "inside").unwrap();
         fs::write(root.path().join("a/image.png"), b"\x89PNG\0").unwrap();
         fs::write(root.path().join("a/node_modules/x/index.js"), "").unwrap();
-        std::os::unix::fs::symlink(outside.path().join("secret"), root.path().join("file-link")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("secret"), root.path().join("file-link"))
+            .unwrap();
         std::os::unix::fs::symlink(outside.path(), root.path().join("link")).unwrap();
         let folder = Folder::read(root.path()).unwrap();
         assert_eq!(folder.text("a/file.txt").unwrap(), "inside");
-        assert!(matches!(folder.text("a/image.png"), Err(FolderError::NotText(_))));
-        assert!(matches!(folder.text("file-link"), Err(FolderError::Link(_))));
-        assert!(matches!(folder.text("link/secret"), Err(FolderError::Link(link)) if link == "link"));
-        assert!(matches!(folder.text("a/other"), Err(FolderError::Missing(_))));
+        assert!(matches!(
+            folder.text("a/image.png"),
+            Err(FolderError::NotText(_))
+        ));
+        assert!(matches!(
+            folder.text("file-link"),
+            Err(FolderError::Link(_))
+        ));
+        assert!(
+            matches!(folder.text("link/secret"), Err(FolderError::Link(link)) if link == "link")
+        );
+        assert!(matches!(
+            folder.text("a/other"),
+            Err(FolderError::Missing(_))
+        ));
         assert_eq!(folder.directories(""), ["a"]);
-        assert_eq!(folder.files("a").collect::<Vec<_>>(), ["file.txt", "image.png"]);
+        assert_eq!(
+            folder.files("a").collect::<Vec<_>>(),
+            ["file.txt", "image.png"]
+        );
     }
 }

@@ -155,7 +155,10 @@ impl ImageNames {
             .chars()
             .map(|c| if matches!(c, '/' | ':' | ' ') { '-' } else { c })
             .collect();
-        format!("{}/{}/{build}-{}:{tag}", self.registry, self.project, self.environment)
+        format!(
+            "{}/{}/{build}-{}:{tag}",
+            self.registry, self.project, self.environment
+        )
     }
 }
 
@@ -178,7 +181,11 @@ pub fn dns_name(name: &str, most: usize) -> String {
     }
     // What is cut is told apart by a digest.
     let digest = digest(name);
-    format!("{}-{}", plain[..most - 6].trim_end_matches('-'), &digest[..5])
+    format!(
+        "{}-{}",
+        plain[..most - 6].trim_end_matches('-'),
+        &digest[..5]
+    )
 }
 
 /// A short, stable digest: ten hexadecimal digits.

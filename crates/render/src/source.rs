@@ -28,7 +28,10 @@ pub fn kind(folder: &Folder, path: &str) -> Option<Kind> {
         let has = |key: &str| text.lines().any(|line| line.starts_with(key));
         return if file.contains("compose") || (has("services:") && !has("apiVersion:")) {
             Some(Kind::Compose)
-        } else if kustomize::FILES.iter().any(|known| known.eq_ignore_ascii_case(&file)) {
+        } else if kustomize::FILES
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(&file))
+        {
             Some(Kind::Kustomize)
         } else if has("apiVersion:") || file.ends_with(".json") {
             Some(Kind::Manifests)
@@ -36,12 +39,21 @@ pub fn kind(folder: &Folder, path: &str) -> Option<Kind> {
             None
         };
     }
-    if COMPOSE_FILES.iter().any(|file| folder.find(&path, file).is_some()) {
+    if COMPOSE_FILES
+        .iter()
+        .any(|file| folder.find(&path, file).is_some())
+    {
         Some(Kind::Compose)
-    } else if kustomize::FILES.iter().any(|file| folder.files(&path).any(|known| known == *file)) {
+    } else if kustomize::FILES
+        .iter()
+        .any(|file| folder.files(&path).any(|known| known == *file))
+    {
         Some(Kind::Kustomize)
     } else {
-        let object = |text: &str| text.lines().any(|line| line.starts_with("apiVersion:")) && text.lines().any(|line| line.starts_with("kind:"));
+        let object = |text: &str| {
+            text.lines().any(|line| line.starts_with("apiVersion:"))
+                && text.lines().any(|line| line.starts_with("kind:"))
+        };
         folder
             .files(&path)
             .filter(|file| file.ends_with(".yaml") || file.ends_with(".yml"))
@@ -55,7 +67,12 @@ pub fn kind(folder: &Folder, path: &str) -> Option<Kind> {
 ///
 /// # Errors
 /// If it cannot be read, with what is wrong and where.
-pub fn translate(kind: Kind, folder: &Folder, path: &str, options: &compose::Options) -> Result<Rendered, RenderError> {
+pub fn translate(
+    kind: Kind,
+    folder: &Folder,
+    path: &str,
+    options: &compose::Options,
+) -> Result<Rendered, RenderError> {
     match kind {
         Kind::Compose => compose::render(folder, path, options),
         Kind::Kustomize => kustomize::render(folder, path),

@@ -6,8 +6,10 @@
 use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde::Deserializer;
+use serde::de::{
+    DeserializeSeed, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess, Visitor,
+};
 use serde_json::{Map, Value};
 
 /// Bytes that one file may have.
@@ -210,7 +212,9 @@ impl<'de> Visitor<'de> for Node<'_> {
             if key == "<<" {
                 merged.push(value);
             } else if all.contains_key(&key) {
-                return Err(A::Error::custom(format!("the key {key:?} stands twice in one map")));
+                return Err(A::Error::custom(format!(
+                    "the key {key:?} stands twice in one map"
+                )));
             } else {
                 all.insert(key, value);
             }
@@ -283,15 +287,41 @@ mod tests {
             let list = vec![format!("*a{}", n - 1); 10].join(", ");
             laughs.push_str(&format!("a{n}: &a{n} [{list}]\n"));
         }
-        let wide = format!("a: &a [{}]\nb: [{}]\n", vec!["x"; 9000].join(", "), vec!["*a"; 9000].join(", "));
-        let text = format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), vec!["*a"; 50_000].join(", "));
-        let merges = format!("a: &a {{{}}}\nb: [{}]\n", (0..5000).map(|n| format!("k{n}: 1")).collect::<Vec<_>>().join(", "), vec!["{<<: *a}"; 5000].join(", "));
+        let wide = format!(
+            "a: &a [{}]\nb: [{}]\n",
+            vec!["x"; 9000].join(", "),
+            vec!["*a"; 9000].join(", ")
+        );
+        let text = format!(
+            "a: &a {}\nb: [{}]\n",
+            "x".repeat(100_000),
+            vec!["*a"; 50_000].join(", ")
+        );
+        let merges = format!(
+            "a: &a {{{}}}\nb: [{}]\n",
+            (0..5000)
+                .map(|n| format!("k{n}: 1"))
+                .collect::<Vec<_>>()
+                .join(", "),
+            vec!["{<<: *a}"; 5000].join(", ")
+        );
         let deep = "[".repeat(100_000);
-        for (name, text) in [("laughs", laughs), ("wide", wide), ("text", text), ("merges", merges), ("deep", deep), ("long", "x".repeat(MAX_BYTES + 1))] {
+        for (name, text) in [
+            ("laughs", laughs),
+            ("wide", wide),
+            ("text", text),
+            ("merges", merges),
+            ("deep", deep),
+            ("long", "x".repeat(MAX_BYTES + 1)),
+        ] {
             let began = Instant::now();
             assert!(documents(&text).is_err(), "{name}");
             // Generous for builds that are not optimized.
-            assert!(began.elapsed() < Duration::from_secs(1), "{name}: {:?}", began.elapsed());
+            assert!(
+                began.elapsed() < Duration::from_secs(1),
+                "{name}: {:?}",
+                began.elapsed()
+            );
         }
     }
 }

@@ -28,11 +28,20 @@ fn nineteen_of_twenty_repositories_are_recognised() {
     let wrong: Vec<_> = all
         .iter()
         .filter_map(|case| {
-            let (expected, told) = (case.header("expect").unwrap(), line(&describe(&survey(&case.folder))));
+            let (expected, told) = (
+                case.header("expect").unwrap(),
+                line(&describe(&survey(&case.folder))),
+            );
             (expected != told).then(|| format!("{}: expected {expected}, told {told}", case.name))
         })
         .collect();
-    assert!(wrong.len() * 20 <= all.len(), "{} of {} are wrong:\n{}", wrong.len(), all.len(), wrong.join("\n"));
+    assert!(
+        wrong.len() * 20 <= all.len(),
+        "{} of {} are wrong:\n{}",
+        wrong.len(),
+        all.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -55,12 +64,22 @@ fn every_answer_says_why_and_how() {
 fn images_of_an_administrator_stand_in_for_every_base() {
     let images: Images = "*=mirror.example.com/".parse().unwrap();
     for case in cases("repositories") {
-        let Some(made) = dockerfile::generate(&survey(&case.folder), &images) else { continue };
+        let Some(made) = dockerfile::generate(&survey(&case.folder), &images) else {
+            continue;
+        };
         for line in made.text.lines().filter(|line| line.starts_with("FROM ")) {
-            assert!(line.starts_with("FROM mirror.example.com/"), "{}: {line}", case.name);
+            assert!(
+                line.starts_with("FROM mirror.example.com/"),
+                "{}: {line}",
+                case.name
+            );
         }
         let last = made.text.rsplit("\nFROM ").next().unwrap();
-        assert!(last.contains("\nUSER 10001:10001\n"), "{} runs as root", case.name);
+        assert!(
+            last.contains("\nUSER 10001:10001\n"),
+            "{} runs as root",
+            case.name
+        );
     }
 }
 
@@ -71,12 +90,28 @@ fn what_a_repository_says_never_becomes_a_line_of_its_dockerfile() {
         "scripts": { "dev": hostile, "start": format!("node {hostile}"), "build": hostile },
         "packageManager": format!("pnpm@9{hostile}"), "main": hostile, "engines": { "node": hostile }
     });
-    let folder = Folder::of([("package.json", package.to_string().as_str()), ("go.mod", hostile), (".nvmrc", hostile)]);
+    let folder = Folder::of([
+        ("package.json", package.to_string().as_str()),
+        ("go.mod", hostile),
+        (".nvmrc", hostile),
+    ]);
     if let Some(made) = dockerfile::generate(&survey(&folder), &Images::default()) {
         assert!(!made.text.contains("canary"), "{}", made.text);
     }
-    let python = Folder::of([("requirements.txt", "flask\n"), ("a$(touch x)\n.py", "app = Flask(__name__)\n"), (".python-version", hostile), ("runtime.txt", "python-3.9\nRUN x")]);
+    let python = Folder::of([
+        ("requirements.txt", "flask\n"),
+        ("a$(touch x)\n.py", "app = Flask(__name__)\n"),
+        (".python-version", hostile),
+        ("runtime.txt", "python-3.9\nRUN x"),
+    ]);
     if let Some(made) = dockerfile::generate(&survey(&python), &Images::default()) {
-        assert!(!made.text.lines().any(|line| line.contains("touch") && !line.starts_with("CMD [")), "{}", made.text);
+        assert!(
+            !made
+                .text
+                .lines()
+                .any(|line| line.contains("touch") && !line.starts_with("CMD [")),
+            "{}",
+            made.text
+        );
     }
 }

@@ -85,7 +85,10 @@ impl Detect {
         match self.output {
             DetectOutput::Json => println!("{}", serde_json::to_string_pretty(&found)?),
             DetectOutput::Text => print!("{}", words(&found)),
-            DetectOutput::Dockerfile => match catalyst_render::dockerfile::generate(&inventory, &catalyst_render::Images::default()) {
+            DetectOutput::Dockerfile => match catalyst_render::dockerfile::generate(
+                &inventory,
+                &catalyst_render::Images::default(),
+            ) {
                 Some(made) => print!("{}", made.text),
                 None => bail!("no Dockerfile can be made for it: {}", found.reason),
             },
@@ -124,10 +127,28 @@ impl Render {
             say(&format!("warning: {warning}"));
         }
         for build in &rendered.builds {
-            say(&format!("image: {} is built from {} by {}", build.image, if build.path.is_empty() { "." } else { &build.path }, build.dockerfile));
+            say(&format!(
+                "image: {} is built from {} by {}",
+                build.image,
+                if build.path.is_empty() {
+                    "."
+                } else {
+                    &build.path
+                },
+                build.dockerfile
+            ));
         }
         if let Some(route) = &rendered.route {
-            let paths: Vec<_> = route.paths.iter().map(|path| format!("{} to Service {}, port {}", path.path, path.service, path.port)).collect();
+            let paths: Vec<_> = route
+                .paths
+                .iter()
+                .map(|path| {
+                    format!(
+                        "{} to Service {}, port {}",
+                        path.path, path.service, path.port
+                    )
+                })
+                .collect();
             say(&format!("url: {} ({})", paths.join(", "), route.reason));
         }
         let mut objects = dress(rendered.objects, &Dress::default());
@@ -137,7 +158,8 @@ impl Render {
         match self.output {
             RenderOutput::Yaml => print!("{}", yaml::print(&objects)),
             RenderOutput::Json => {
-                let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": objects });
+                let list =
+                    serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": objects });
                 println!("{}", serde_json::to_string_pretty(&list)?);
             }
         }
@@ -145,22 +167,42 @@ impl Render {
     }
 
     fn rendered(&self) -> anyhow::Result<Rendered> {
-        let policy = Policy { restricted: self.restricted };
-        let path = self.path.canonicalize().with_context(|| format!("cannot find {}", self.path.display()))?;
+        let policy = Policy {
+            restricted: self.restricted,
+        };
+        let path = self
+            .path
+            .canonicalize()
+            .with_context(|| format!("cannot find {}", self.path.display()))?;
         if path.join("Chart.yaml").is_file() {
             return Ok(admit(self.chart(&path)?, policy)?);
         }
-        let home = if path.is_dir() { path.clone() } else { path.parent().unwrap_or(&path).to_owned() };
-        let root = match &self.root {
-            Some(root) => root.canonicalize().with_context(|| format!("cannot find {}", root.display()))?,
-            None => home.ancestors().find(|above| above.join(".git").exists()).unwrap_or(&home).to_owned(),
+        let home = if path.is_dir() {
+            path.clone()
+        } else {
+            path.parent().unwrap_or(&path).to_owned()
         };
-        let inside = path.strip_prefix(&root).with_context(|| format!("{} is not in {}", path.display(), root.display()))?;
+        let root = match &self.root {
+            Some(root) => root
+                .canonicalize()
+                .with_context(|| format!("cannot find {}", root.display()))?,
+            None => home
+                .ancestors()
+                .find(|above| above.join(".git").exists())
+                .unwrap_or(&home)
+                .to_owned(),
+        };
+        let inside = path
+            .strip_prefix(&root)
+            .with_context(|| format!("{} is not in {}", path.display(), root.display()))?;
         let inside = inside.to_str().context("the path is not UTF-8")?;
         let folder = read(&root)?;
         let Some(kind) = source::kind(&folder, inside) else {
             if !path.is_dir() {
-                bail!("{} is no compose file, kustomization or manifest", self.path.display());
+                bail!(
+                    "{} is no compose file, kustomization or manifest",
+                    self.path.display()
+                );
             }
             let folder = read(&path)?;
             return self.bare(&folder);
@@ -171,7 +213,10 @@ impl Render {
             profiles: self.profiles.iter().cloned().collect(),
             ..compose::Options::default()
         };
-        Ok(admit(source::translate(kind, &folder, inside, &options)?, policy)?)
+        Ok(admit(
+            source::translate(kind, &folder, inside, &options)?,
+            policy,
+        )?)
     }
 
     /// What the operator would run of a repository that says nothing.
@@ -196,15 +241,25 @@ impl Render {
         let output = match command.output() {
             Ok(output) => output,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                bail!("{} is a Helm chart, and helm is not installed here; install it (https://helm.sh) to see what the chart becomes", self.path.display())
+                bail!(
+                    "{} is a Helm chart, and helm is not installed here; install it (https://helm.sh) to see what the chart becomes",
+                    self.path.display()
+                )
             }
             Err(error) => return Err(error).context("cannot run helm"),
         };
         if !output.status.success() {
-            bail!("helm cannot render the chart: {}", String::from_utf8_lossy(&output.stderr).trim());
+            bail!(
+                "helm cannot render the chart: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
         }
-        let objects: Vec<Value> = yaml::documents(&String::from_utf8_lossy(&output.stdout)).context("the chart's output cannot be read")?;
-        Ok(Rendered { objects, ..Rendered::default() })
+        let objects: Vec<Value> = yaml::documents(&String::from_utf8_lossy(&output.stdout))
+            .context("the chart's output cannot be read")?;
+        Ok(Rendered {
+            objects,
+            ..Rendered::default()
+        })
     }
 }
 

@@ -44,8 +44,16 @@ pub fn rendered(plan: &Plan) -> Result<Rendered, Problem> {
     };
     let workload = ingredients.development(&source, Some(plan), Vec::new())?;
     let mut objects = vec![
-        typed("v1", "ConfigMap", json!(super::source::scripts(&target, &settings))),
-        typed("v1", "Service", json!(routing::service(&target, workload.port))),
+        typed(
+            "v1",
+            "ConfigMap",
+            json!(super::source::scripts(&target, &settings)),
+        ),
+        typed(
+            "v1",
+            "Service",
+            json!(routing::service(&target, workload.port)),
+        ),
         typed(
             "apps/v1",
             "Deployment",

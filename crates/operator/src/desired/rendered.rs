@@ -85,14 +85,23 @@ impl Recipe<'_> {
         let workloads: Vec<_> = admitted
             .objects
             .iter()
-            .filter(|object| matches!(object["kind"].as_str(), Some("Deployment" | "StatefulSet" | "Job")))
+            .filter(|object| {
+                matches!(
+                    object["kind"].as_str(),
+                    Some("Deployment" | "StatefulSet" | "Job")
+                )
+            })
             .filter_map(|object| object["metadata"]["name"].as_str())
             .collect();
         let words = match self.path() {
             "" | "." => format!("the {what}: {}", workloads.join(", ")),
             path => format!("the {what} in {path}: {}", workloads.join(", ")),
         };
-        let built = admitted.builds.iter().map(|build| build.image.clone()).collect();
+        let built = admitted
+            .builds
+            .iter()
+            .map(|build| build.image.clone())
+            .collect();
         Ok(Desired {
             objects: dress(admitted.objects, &self.dress(source, commit, built)),
             warnings: admitted.warnings,
@@ -120,7 +129,9 @@ impl Recipe<'_> {
         let mut variables = self.told();
         variables.insert("COMMIT_SHA".to_owned(), commit.to_string());
         let own = self.config.env.iter();
-        variables.extend(own.filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?))));
+        variables.extend(
+            own.filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?))),
+        );
         compose::Options {
             variables,
             env: self.config.env.clone(),
@@ -216,7 +227,10 @@ impl Desired {
                 .take(MAX_WARNINGS)
                 .map(ToString::to_string)
                 .collect();
-            text.push_str(&format!(". Not taken over as it stands: {}", shown.join("; ")));
+            text.push_str(&format!(
+                ". Not taken over as it stands: {}",
+                shown.join("; ")
+            ));
             if self.warnings.len() > shown.len() {
                 text.push_str(&format!(
                     "; and {} more (catalyst render shows all)",
@@ -230,7 +244,13 @@ impl Desired {
     /// The labels of the pods that the URL reaches.
     #[must_use]
     pub fn serving_pods(&self) -> Option<BTreeMap<String, String>> {
-        let service = &self.route.as_ref()?.paths.iter().min_by_key(|path| path.path.len())?.service;
+        let service = &self
+            .route
+            .as_ref()?
+            .paths
+            .iter()
+            .min_by_key(|path| path.path.len())?
+            .service;
         let found = self.objects.iter().find(|object| {
             object["kind"] == "Service" && object["metadata"]["name"] == service.as_str()
         })?;

@@ -528,7 +528,10 @@ fn inspections_are_told_apart_by_what_they_look_at_and_by_the_attempt() {
         inspect::key(&newest, "", Some("again")),
         "a branch does"
     );
-    assert_ne!(inspect::key(&source, "", None), inspect::key(&other, "", None));
+    assert_ne!(
+        inspect::key(&source, "", None),
+        inspect::key(&other, "", None)
+    );
     assert_ne!(
         inspect::job_name(&source, "", None),
         inspect::job_name(&source, "", Some("again"))
@@ -540,7 +543,10 @@ fn inspections_are_told_apart_by_what_they_look_at_and_by_the_attempt() {
         assert!(catalyst_model::names::is_dns_1123_label(&name), "{name}");
     }
     let record = inspect::record(&target(), "key", b"report");
-    assert_eq!(inspect::recorded(&record, "key"), Some(b"report".as_slice()));
+    assert_eq!(
+        inspect::recorded(&record, "key"),
+        Some(b"report".as_slice())
+    );
     assert_eq!(inspect::recorded(&record, "other"), None);
 }
 

@@ -53,14 +53,16 @@ pub(super) async fn build(
             look_again: None,
         });
     }
-    Ok(match inspect(context, target, source, "", retry, now).await? {
-        Seen::Known(bundle) => conclude(&bundle, source, config),
-        Seen::Open(step, look_again) => Build {
-            step,
-            known: None,
-            look_again,
+    Ok(
+        match inspect(context, target, source, "", retry, now).await? {
+            Seen::Known(bundle) => conclude(&bundle, source, config),
+            Seen::Open(step, look_again) => Build {
+                step,
+                known: None,
+                look_again,
+            },
         },
-    })
+    )
 }
 
 fn conclude(bundle: &Bundle, source: &Source, config: &EnvironmentConfig) -> Build {

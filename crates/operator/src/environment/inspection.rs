@@ -79,12 +79,10 @@ pub(super) async fn inspect(
                 Ok(read(&report))
             }
             // The log's end may not have been written yet, and a pod may go while it is read.
-            Some(Err(catalyst_render::bundle::BundleError::Incomplete)) | None => {
-                Ok(Seen::Open(
-                    Step::waiting("Inspecting", "the report of the inspection is being read"),
-                    now.saturating_add(std::time::Duration::from_secs(1)).ok(),
-                ))
-            }
+            Some(Err(catalyst_render::bundle::BundleError::Incomplete)) | None => Ok(Seen::Open(
+                Step::waiting("Inspecting", "the report of the inspection is being read"),
+                now.saturating_add(std::time::Duration::from_secs(1)).ok(),
+            )),
             Some(Err(error)) => Ok(Seen::open(Step::failed(
                 "InspectionFailed",
                 error.to_string(),

@@ -115,7 +115,10 @@ pub fn failure(pod: &Pod) -> Option<String> {
 /// Whether a container ended well.
 #[must_use]
 pub fn succeeded(pod: &Pod, container: &str) -> bool {
-    let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_ref());
     statuses
         .into_iter()
         .flatten()

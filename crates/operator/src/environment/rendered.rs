@@ -87,7 +87,10 @@ pub(super) async fn rendered(
     Ok(Outcome {
         build: Step::done("Rendered", desired.message()),
         deployment: match deployment {
-            Step::Done(_) => Step::done("Deployed", format!("{} is up: {}", bundle.commit, desired.words)),
+            Step::Done(_) => Step::done(
+                "Deployed",
+                format!("{} is up: {}", bundle.commit, desired.words),
+            ),
             other => other,
         },
         look_again,
@@ -121,11 +124,19 @@ fn serving(desired: &Desired, all: &[Arc<Pod>]) -> Option<String> {
     let wanted = desired.serving_pods()?;
     let mut ready: Vec<_> = all
         .iter()
-        .filter(|pod| pods::is_ready(pod) && wanted.iter().all(|(key, value)| pod.labels().get(key) == Some(value)))
+        .filter(|pod| {
+            pods::is_ready(pod)
+                && wanted
+                    .iter()
+                    .all(|(key, value)| pod.labels().get(key) == Some(value))
+        })
         .collect();
     ready.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
     let newest = ready.last()?;
-    Some(pods::commit(newest).map_or_else(|| "serving".to_owned(), |commit| format!("serving {commit}")))
+    Some(pods::commit(newest).map_or_else(
+        || "serving".to_owned(),
+        |commit| format!("serving {commit}"),
+    ))
 }
 
 /// The kinds and names of objects.
@@ -146,10 +157,13 @@ async fn apply(
     desired: &Desired,
     now: Timestamp,
 ) -> Result<Diagnosis, Error> {
-    let (workloads, others): (Vec<&Value>, Vec<&Value>) = desired
-        .objects
-        .iter()
-        .partition(|object| matches!(object["kind"].as_str(), Some("Deployment" | "StatefulSet" | "Job")));
+    let (workloads, others): (Vec<&Value>, Vec<&Value>) =
+        desired.objects.iter().partition(|object| {
+            matches!(
+                object["kind"].as_str(),
+                Some("Deployment" | "StatefulSet" | "Job")
+            )
+        });
     for object in others {
         put(context, object).await?;
     }
@@ -163,9 +177,11 @@ async fn apply(
             if states.contains_key(&name) {
                 continue;
             }
-            let met = waits_for(object)
-                .iter()
-                .all(|(other, _)| states.get(other).is_some_and(|(step, _)| matches!(step, Step::Done(_))));
+            let met = waits_for(object).iter().all(|(other, _)| {
+                states
+                    .get(other)
+                    .is_some_and(|(step, _)| matches!(step, Step::Done(_)))
+            });
             if met {
                 let applied = put(context, object).await?;
                 states.insert(name, state(object, &applied, &all, now));
@@ -182,7 +198,11 @@ async fn apply(
             let open: Vec<_> = waits_for(object)
                 .into_iter()
                 .map(|(other, _)| other)
-                .filter(|other| !states.get(other).is_some_and(|(step, _)| matches!(step, Step::Done(_))))
+                .filter(|other| {
+                    !states
+                        .get(other)
+                        .is_some_and(|(step, _)| matches!(step, Step::Done(_)))
+                })
                 .collect();
             let step = Step::waiting("Waiting", format!("{name} waits for {}", open.join(", ")));
             states.insert(name, (step, None));
@@ -194,13 +214,22 @@ async fn apply(
     let first = pick(|step| matches!(step, Step::Failed(_)))
         .or_else(|| pick(|step| matches!(step, Step::Waiting(said) if said.reason != "Waiting")))
         .or_else(|| pick(|step| !matches!(step, Step::Done(_))));
-    let step = first.map_or_else(|| Step::done("Deployed", ""), |(name, (step, _))| about(name, step));
+    let step = first.map_or_else(
+        || Step::done("Deployed", ""),
+        |(name, (step, _))| about(name, step),
+    );
     Ok((step, look_again))
 }
 
 /// A step with the name of what it is about.
 fn about(name: &str, step: &Step) -> Step {
-    let told = |message: &str| if message.starts_with(name) { message.to_owned() } else { format!("{name}: {message}") };
+    let told = |message: &str| {
+        if message.starts_with(name) {
+            message.to_owned()
+        } else {
+            format!("{name}: {message}")
+        }
+    };
     match step {
         Step::Waiting(said) => Step::waiting(said.reason, told(&said.message)),
         Step::Failed(said) => Step::failed(said.reason, told(&said.message)),
@@ -238,21 +267,28 @@ async fn put(context: &Context, object: &Value) -> Result<Value, Error> {
             context.cluster.ensure_unseen(&wanted).await?;
             Ok(Value::Null)
         }
-        other => Err(Error::Unreadable(format!("an object of the kind {other:?}, which is not deployed"))),
+        other => Err(Error::Unreadable(format!(
+            "an object of the kind {other:?}, which is not deployed"
+        ))),
     }
 }
 
 fn parse<K: DeserializeOwned>(object: &Value) -> Result<K, Error> {
     serde_json::from_value(object.clone()).map_err(|error| {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        Error::Unreadable(format!("{} {name}: {error}", object["kind"].as_str().unwrap_or_default()))
+        Error::Unreadable(format!(
+            "{} {name}: {error}",
+            object["kind"].as_str().unwrap_or_default()
+        ))
     })
 }
 
 /// How far a workload is.
 fn state(wanted: &Value, applied: &Value, all: &[Arc<Pod>], now: Timestamp) -> Diagnosis {
     let template = &wanted["spec"]["template"];
-    let version = template["metadata"]["annotations"][labels::TEMPLATE].as_str().unwrap_or_default();
+    let version = template["metadata"]["annotations"][labels::TEMPLATE]
+        .as_str()
+        .unwrap_or_default();
     let port = template["spec"]["containers"][0]["ports"][0]["containerPort"]
         .as_i64()
         .and_then(|port| i32::try_from(port).ok())
@@ -262,11 +298,25 @@ fn state(wanted: &Value, applied: &Value, all: &[Arc<Pod>], now: Timestamp) -> D
         let has = |kind: &str| {
             applied["status"]["conditions"]
                 .as_array()
-                .is_some_and(|all| all.iter().any(|c| c["type"] == kind && c["status"] == "True"))
+                .is_some_and(|all| {
+                    all.iter()
+                        .any(|c| c["type"] == kind && c["status"] == "True")
+                })
         };
-        let mut own: Vec<_> = all.iter().filter(|pod| pod.annotations().get(labels::TEMPLATE).is_some_and(|known| known == version)).collect();
+        let mut own: Vec<_> = all
+            .iter()
+            .filter(|pod| {
+                pod.annotations()
+                    .get(labels::TEMPLATE)
+                    .is_some_and(|known| known == version)
+            })
+            .collect();
         own.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
-        if has("Complete") || applied["status"]["succeeded"].as_i64().is_some_and(|count| count > 0) {
+        if has("Complete")
+            || applied["status"]["succeeded"]
+                .as_i64()
+                .is_some_and(|count| count > 0)
+        {
             return done();
         }
         let why = own.iter().rev().find_map(|pod| pods::failure(pod));
@@ -275,12 +325,22 @@ fn state(wanted: &Value, applied: &Value, all: &[Arc<Pod>], now: Timestamp) -> D
             return (Step::failed("JobFailed", why), None);
         }
         return match (why, own.last()) {
-            (Some(why), _) => (Step::waiting("Starting", format!("{why}; it is tried again")), None),
+            (Some(why), _) => (
+                Step::waiting("Starting", format!("{why}; it is tried again")),
+                None,
+            ),
             (None, Some(pod)) => match pods::diagnose(pod, &BTreeMap::new(), 0, now) {
-                (Step::Waiting(said), again) if matches!(said.reason, "NotListening" | "Starting") => (Step::waiting("Starting", "it is running"), again),
+                (Step::Waiting(said), again)
+                    if matches!(said.reason, "NotListening" | "Starting") =>
+                {
+                    (Step::waiting("Starting", "it is running"), again)
+                }
                 other => other,
             },
-            (None, None) => (Step::waiting("Starting", "the pod is about to be made"), None),
+            (None, None) => (
+                Step::waiting("Starting", "the pod is about to be made"),
+                None,
+            ),
         };
     }
     if wanted["spec"]["replicas"] == 0 {
@@ -309,7 +369,11 @@ pub(super) async fn remove_others(
     target: &Target,
     wanted: &BTreeSet<(String, String)>,
 ) -> Result<(), Error> {
-    async fn of_kind<K: Cached>(context: &Context, target: &Target, wanted: &BTreeSet<(String, String)>) -> Result<(), Error>
+    async fn of_kind<K: Cached>(
+        context: &Context,
+        target: &Target,
+        wanted: &BTreeSet<(String, String)>,
+    ) -> Result<(), Error>
     where
         K: Resource<DynamicType = ()>,
     {
@@ -318,12 +382,22 @@ pub(super) async fn remove_others(
             object.meta().namespace.as_deref() == Some(&target.namespace)
                 && object.meta().deletion_timestamp.is_none()
                 && (object.labels().contains_key(labels::COMPONENT)
-                    || (!wanted.is_empty() && object.name_any() == NAME && matches!(kind.as_str(), "Deployment" | "Service")))
+                    || (!wanted.is_empty()
+                        && object.name_any() == NAME
+                        && matches!(kind.as_str(), "Deployment" | "Service")))
                 && !wanted.contains(&(kind.clone(), object.name_any()))
         });
         for object in gone {
-            tracing::info!(environment = target.owner(), kind, name = object.name_any(), "removed");
-            context.cluster.delete::<K>(&target.namespace, &object.name_any()).await?;
+            tracing::info!(
+                environment = target.owner(),
+                kind,
+                name = object.name_any(),
+                "removed"
+            );
+            context
+                .cluster
+                .delete::<K>(&target.namespace, &object.name_any())
+                .await?;
         }
         Ok(())
     }
@@ -333,5 +407,8 @@ pub(super) async fn remove_others(
     of_kind::<Service>(context, target, wanted).await?;
     of_kind::<ConfigMap>(context, target, wanted).await?;
     of_kind::<ServiceAccount>(context, target, wanted).await?;
-    context.cluster.delete_unseen_secrets(&target.namespace, wanted).await
+    context
+        .cluster
+        .delete_unseen_secrets(&target.namespace, wanted)
+        .await
 }

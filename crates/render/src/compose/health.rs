@@ -24,8 +24,12 @@ pub(super) fn probe(check: &Value) -> Result<Option<Value>, String> {
             match words.first().map(String::as_str) {
                 None | Some("NONE") => return Ok(None),
                 Some("CMD") => words[1..].to_vec(),
-                Some("CMD-SHELL") => vec!["/bin/sh".to_owned(), "-c".to_owned(), words[1..].join(" ")],
-                Some(_) => return Err("test: a list must begin with CMD, CMD-SHELL or NONE".to_owned()),
+                Some("CMD-SHELL") => {
+                    vec!["/bin/sh".to_owned(), "-c".to_owned(), words[1..].join(" ")]
+                }
+                Some(_) => {
+                    return Err("test: a list must begin with CMD, CMD-SHELL or NONE".to_owned());
+                }
             }
         }
         _ => return Err("test: is no command".to_owned()),
@@ -35,14 +39,18 @@ pub(super) fn probe(check: &Value) -> Result<Option<Value>, String> {
     }
     let time = |key: &str| match &check[key] {
         Value::Null => Ok(None),
-        value => seconds(value).map(Some).ok_or_else(|| format!("{key}: {} is no duration", scalar(value))),
+        value => seconds(value)
+            .map(Some)
+            .ok_or_else(|| format!("{key}: {} is no duration", scalar(value))),
     };
     let interval = time("interval")?.unwrap_or(30).max(1);
     let timeout = time("timeout")?.unwrap_or(30).max(1);
     let (_, _) = (time("start_period")?, time("start_interval")?);
     let retries: u64 = match &check["retries"] {
         Value::Null => 3,
-        value => scalar(value).parse().map_err(|_| format!("retries: {} is no number", scalar(value)))?,
+        value => scalar(value)
+            .parse()
+            .map_err(|_| format!("retries: {} is no number", scalar(value)))?,
     };
     Ok(Some(json!({
         "exec": { "command": command.iter().map(|word| super::service::escape(word)).collect::<Vec<_>>() },

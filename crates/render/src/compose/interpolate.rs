@@ -14,7 +14,11 @@ pub(super) type Variables = BTreeMap<String, String>;
 
 /// Puts the variables into every text of `value`. Names that are not set are collected in
 /// `missing` and stand for nothing.
-pub(super) fn interpolate(value: &mut Value, variables: &Variables, missing: &mut BTreeSet<String>) -> Result<(), String> {
+pub(super) fn interpolate(
+    value: &mut Value,
+    variables: &Variables,
+    missing: &mut BTreeSet<String>,
+) -> Result<(), String> {
     match value {
         Value::String(text) => {
             if text.contains('$') {
@@ -22,13 +26,22 @@ pub(super) fn interpolate(value: &mut Value, variables: &Variables, missing: &mu
             }
             Ok(())
         }
-        Value::Array(list) => list.iter_mut().try_for_each(|value| interpolate(value, variables, missing)),
-        Value::Object(map) => map.values_mut().try_for_each(|value| interpolate(value, variables, missing)),
+        Value::Array(list) => list
+            .iter_mut()
+            .try_for_each(|value| interpolate(value, variables, missing)),
+        Value::Object(map) => map
+            .values_mut()
+            .try_for_each(|value| interpolate(value, variables, missing)),
         _ => Ok(()),
     }
 }
 
-pub(super) fn substitute(text: &str, variables: &Variables, missing: &mut BTreeSet<String>, depth: usize) -> Result<String, String> {
+pub(super) fn substitute(
+    text: &str,
+    variables: &Variables,
+    missing: &mut BTreeSet<String>,
+    depth: usize,
+) -> Result<String, String> {
     if depth > MAX_DEPTH {
         return Err(format!("{text:?} holds too many defaults inside defaults"));
     }
@@ -41,11 +54,14 @@ pub(super) fn substitute(text: &str, variables: &Variables, missing: &mut BTreeS
             out.push('$');
             rest = after;
         } else if let Some(after) = rest.strip_prefix('{') {
-            let end = closing(after).ok_or_else(|| format!("{text:?} has a \"${{\" without its \"}}\""))?;
+            let end = closing(after)
+                .ok_or_else(|| format!("{text:?} has a \"${{\" without its \"}}\""))?;
             out.push_str(&expression(&after[..end], variables, missing, depth)?);
             rest = &after[end + 1..];
         } else {
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .unwrap_or(rest.len());
             if end == 0 || rest.starts_with(|c: char| c.is_ascii_digit()) {
                 // Docker refuses a lone dollar; it can only have been meant as one.
                 out.push('$');
@@ -92,8 +108,15 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
-fn expression(text: &str, variables: &Variables, missing: &mut BTreeSet<String>, depth: usize) -> Result<String, String> {
-    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
+fn expression(
+    text: &str,
+    variables: &Variables,
+    missing: &mut BTreeSet<String>,
+    depth: usize,
+) -> Result<String, String> {
+    let end = text
+        .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
         return Err(format!("\"${{{text}}}\" names no variable"));
@@ -115,18 +138,30 @@ fn expression(text: &str, variables: &Variables, missing: &mut BTreeSet<String>,
                 Some(value) => Ok(value.clone()),
                 None => {
                     let message = then(message)?;
-                    let message = if message.trim().is_empty() { "it must be set".to_owned() } else { message };
-                    Err(format!("the variable {name} is required: {message} (set it in the template's config.env or in a .env file)"))
+                    let message = if message.trim().is_empty() {
+                        "it must be set".to_owned()
+                    } else {
+                        message
+                    };
+                    Err(format!(
+                        "the variable {name} is required: {message} (set it in the template's config.env or in a .env file)"
+                    ))
                 }
             };
         }
     }
     for (operator, value) in [(":+", filled), ("+", value)] {
         if let Some(other) = rest.strip_prefix(operator) {
-            return if value.is_some() { then(other) } else { Ok(String::new()) };
+            return if value.is_some() {
+                then(other)
+            } else {
+                Ok(String::new())
+            };
         }
     }
-    Err(format!("\"${{{text}}}\" is not an expression that compose files know"))
+    Err(format!(
+        "\"${{{text}}}\" is not an expression that compose files know"
+    ))
 }
 
 /// Reads a `.env` file: `NAME=value` a line, with quotes, comments and `export`. Values see the
@@ -150,7 +185,11 @@ pub(super) fn dotenv(text: &str, outer: &Variables) -> Variables {
                 continue;
             }
         };
-        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)) {
+        if name.is_empty()
+            || !name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+        {
             continue;
         }
         let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
@@ -164,9 +203,22 @@ pub(super) fn dotenv(text: &str, outer: &Variables) -> Variables {
             }
             let end = find_quote(&body, quote).unwrap_or(body.len());
             let body = body[..end].to_owned();
-            if quote == '"' { unescape(&body) } else { all.insert(name.to_owned(), body); continue }
+            if quote == '"' {
+                unescape(&body)
+            } else {
+                all.insert(name.to_owned(), body);
+                continue;
+            }
         } else {
-            value.split(" #").next().unwrap_or_default().split("\t#").next().unwrap_or_default().trim_end().to_owned()
+            value
+                .split(" #")
+                .next()
+                .unwrap_or_default()
+                .split("\t#")
+                .next()
+                .unwrap_or_default()
+                .trim_end()
+                .to_owned()
         };
         let mut known = outer.clone();
         known.extend(all.clone());
@@ -220,7 +272,9 @@ mod tests {
     use super::*;
 
     fn known() -> Variables {
-        [("A", "one"), ("EMPTY", ""), ("B", "two")].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+        [("A", "one"), ("EMPTY", ""), ("B", "two")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into()
     }
 
     #[test]
@@ -238,14 +292,24 @@ mod tests {
             ("5$ and $1 and $", "5$ and $1 and $"),
             ("${NO}", ""),
         ] {
-            assert_eq!(substitute(text, &known(), &mut missing, 0).unwrap(), expected, "{text}");
+            assert_eq!(
+                substitute(text, &known(), &mut missing, 0).unwrap(),
+                expected,
+                "{text}"
+            );
         }
         assert!(missing.contains("NO"));
     }
 
     #[test]
     fn what_is_required_or_malformed_is_an_error_with_words() {
-        for (text, word) in [("${NO:?the key}", "the key"), ("${EMPTY:?}", "must be set"), ("${A", "without"), ("${}", "names no"), ("${A!x}", "not an expression")] {
+        for (text, word) in [
+            ("${NO:?the key}", "the key"),
+            ("${EMPTY:?}", "must be set"),
+            ("${A", "without"),
+            ("${}", "names no"),
+            ("${A!x}", "not an expression"),
+        ] {
             let error = substitute(text, &known(), &mut BTreeSet::new(), 0).unwrap_err();
             assert!(error.contains(word), "{text}: {error}");
         }

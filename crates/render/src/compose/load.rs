@@ -57,16 +57,25 @@ pub(super) fn find(folder: &Folder, path: &str) -> Result<String, RenderError> {
         return Ok(path);
     }
     if folder.is_directory(&path) {
-        if let Some(file) = COMPOSE_FILES.iter().find_map(|file| folder.find(&path, file)) {
+        if let Some(file) = COMPOSE_FILES
+            .iter()
+            .find_map(|file| folder.find(&path, file))
+        {
             return join(&path, file).map_err(|error| err(file, error));
         }
         let place = if path.is_empty() { "the root" } else { &path };
         return Err(RenderError::new(
             "compose",
-            format!("{place} of the repository holds none of {}; name the file in the template's path", COMPOSE_FILES.join(", ")),
+            format!(
+                "{place} of the repository holds none of {}; name the file in the template's path",
+                COMPOSE_FILES.join(", ")
+            ),
         ));
     }
-    Err(RenderError::new("compose", format!("there is no file or folder {path:?} in the repository")))
+    Err(RenderError::new(
+        "compose",
+        format!("there is no file or folder {path:?} in the repository"),
+    ))
 }
 
 pub(super) fn load(folder: &Folder, path: &str, options: &Options) -> Result<Project, RenderError> {
@@ -94,7 +103,10 @@ pub(super) fn load(folder: &Folder, path: &str, options: &Options) -> Result<Pro
     if options.files.is_empty()
         && let Some(over) = folder.files(&base).find(|file| is_override(file))
     {
-        loader.warn(over, "is not merged; name it in the template's values.files if it should be".to_owned());
+        loader.warn(
+            over,
+            "is not merged; name it in the template's values.files if it should be".to_owned(),
+        );
     }
     strip_tags(&mut document);
     loader.take(document, &file, &base, &variables, 0)?;
@@ -112,7 +124,10 @@ pub(super) fn load(folder: &Folder, path: &str, options: &Options) -> Result<Pro
         ));
     }
     if project.services.is_empty() {
-        return Err(RenderError::new(file, "there are no services in it, or none without a profile"));
+        return Err(RenderError::new(
+            file,
+            "there are no services in it, or none without a profile",
+        ));
     }
     project.variables = variables;
     Ok(project)
@@ -136,28 +151,55 @@ impl Loader<'_> {
     }
 
     /// One file, its variables put in and its paths made the checkout's.
-    fn document(&mut self, file: &str, base: &str, variables: &Variables) -> Result<Map<String, Value>, RenderError> {
+    fn document(
+        &mut self,
+        file: &str,
+        base: &str,
+        variables: &Variables,
+    ) -> Result<Map<String, Value>, RenderError> {
         self.files += 1;
         if self.files > MAX_FILES {
-            return Err(RenderError::new(file, format!("more than {MAX_FILES} compose files belong together")));
+            return Err(RenderError::new(
+                file,
+                format!("more than {MAX_FILES} compose files belong together"),
+            ));
         }
         let text = self.folder.text(file).map_err(|error| err(file, error))?;
         let mut value = yaml::document(text).map_err(|error| err(file, error))?;
         interpolate(&mut value, variables, &mut self.missing).map_err(|error| err(file, error))?;
         let Value::Object(mut document) = value else {
-            return Err(RenderError::new(file, "it is no compose file: services: is missing"));
+            return Err(RenderError::new(
+                file,
+                "it is no compose file: services: is missing",
+            ));
         };
-        if document.get("services").is_none_or(Value::is_null) && !document.contains_key("include") {
+        if document.get("services").is_none_or(Value::is_null) && !document.contains_key("include")
+        {
             // The first form of the files had services at the top.
-            let old = document.values().all(|value| value.get("image").is_some() || value.get("build").is_some());
+            let old = document
+                .values()
+                .all(|value| value.get("image").is_some() || value.get("build").is_some());
             if old && !document.is_empty() {
                 document = Map::from_iter([("services".to_owned(), Value::Object(document))]);
             } else {
-                return Err(RenderError::new(file, "it is no compose file: services: is missing"));
+                return Err(RenderError::new(
+                    file,
+                    "it is no compose file: services: is missing",
+                ));
             }
         }
         for key in document.keys() {
-            let known = matches!(key.as_str(), "services" | "volumes" | "networks" | "configs" | "secrets" | "include" | "version" | "name");
+            let known = matches!(
+                key.as_str(),
+                "services"
+                    | "volumes"
+                    | "networks"
+                    | "configs"
+                    | "secrets"
+                    | "include"
+                    | "version"
+                    | "name"
+            );
             if !known && !key.starts_with("x-") {
                 let warning = Warning::new(file, format!("{key:?} is not translated"));
                 self.project.warnings.push(warning);
@@ -165,7 +207,10 @@ impl Loader<'_> {
         }
         for (service, value) in section(&mut document, "services", file)? {
             let Value::Object(service_map) = value else {
-                return Err(RenderError::new(format!("service {service}"), "it is no map"));
+                return Err(RenderError::new(
+                    format!("service {service}"),
+                    "it is no map",
+                ));
             };
             normalize(service_map);
             rebase_service(service_map, base);
@@ -179,9 +224,19 @@ impl Loader<'_> {
     }
 
     /// Adds what a document holds to the project.
-    fn take(&mut self, mut document: Map<String, Value>, file: &str, base: &str, variables: &Variables, depth: usize) -> Result<(), RenderError> {
+    fn take(
+        &mut self,
+        mut document: Map<String, Value>,
+        file: &str,
+        base: &str,
+        variables: &Variables,
+        depth: usize,
+    ) -> Result<(), RenderError> {
         if depth > 8 {
-            return Err(RenderError::new(file, "it is included too deeply, or by itself"));
+            return Err(RenderError::new(
+                file,
+                "it is included too deeply, or by itself",
+            ));
         }
         let includes = match document.remove("include") {
             Some(Value::Array(list)) => list,
@@ -191,16 +246,28 @@ impl Loader<'_> {
         for include in includes {
             self.include(include, file, base, variables, depth)?;
         }
-        let services: Map<String, Value> = std::mem::take(section(&mut document, "services", file)?);
+        let services: Map<String, Value> =
+            std::mem::take(section(&mut document, "services", file)?);
         for name in services.keys() {
             let mut trail = Vec::new();
             let service = self.extended(&services, name, file, variables, &mut trail)?;
-            if self.project.services.insert(name.clone(), service).is_some() {
-                return Err(RenderError::new(file, format!("the service {name:?} is defined in another included file too")));
+            if self
+                .project
+                .services
+                .insert(name.clone(), service)
+                .is_some()
+            {
+                return Err(RenderError::new(
+                    file,
+                    format!("the service {name:?} is defined in another included file too"),
+                ));
             }
         }
         if self.project.services.len() > MAX_SERVICES {
-            return Err(RenderError::new(file, format!("there are more than {MAX_SERVICES} services")));
+            return Err(RenderError::new(
+                file,
+                format!("there are more than {MAX_SERVICES} services"),
+            ));
         }
         for kind in SECTIONS {
             let all = std::mem::take(section(&mut document, kind, file)?);
@@ -209,10 +276,20 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn include(&mut self, include: Value, file: &str, base: &str, variables: &Variables, depth: usize) -> Result<(), RenderError> {
+    fn include(
+        &mut self,
+        include: Value,
+        file: &str,
+        base: &str,
+        variables: &Variables,
+        depth: usize,
+    ) -> Result<(), RenderError> {
         let paths: Vec<String> = match include.get("path").unwrap_or(&include) {
             Value::String(path) => vec![path.clone()],
-            Value::Array(list) => list.iter().filter_map(|path| path.as_str().map(ToOwned::to_owned)).collect(),
+            Value::Array(list) => list
+                .iter()
+                .filter_map(|path| path.as_str().map(ToOwned::to_owned))
+                .collect(),
             _ => return Err(RenderError::new(file, "an include names no path")),
         };
         let mut document: Option<Map<String, Value>> = None;
@@ -221,10 +298,18 @@ impl Loader<'_> {
         let mut own = variables.clone();
         for path in &paths {
             if path.contains("://") {
-                return Err(RenderError::new(file, format!("include of {path:?}: only files of this repository can be included")));
+                return Err(RenderError::new(
+                    file,
+                    format!("include of {path:?}: only files of this repository can be included"),
+                ));
             }
             let path = join(base, path).map_err(|error| err(file, error))?;
-            let path = find(self.folder, &path).map_err(|_| RenderError::new(file, format!("the included file {path:?} is not in the repository")))?;
+            let path = find(self.folder, &path).map_err(|_| {
+                RenderError::new(
+                    file,
+                    format!("the included file {path:?} is not in the repository"),
+                )
+            })?;
             if document.is_none() {
                 home = match include.get("project_directory").and_then(Value::as_str) {
                     Some(directory) => join(base, directory).map_err(|error| err(file, error))?,
@@ -232,11 +317,20 @@ impl Loader<'_> {
                 };
                 let env_files = match include.get("env_file") {
                     Some(Value::String(path)) => vec![path.clone()],
-                    Some(Value::Array(list)) => list.iter().filter_map(|path| path.as_str().map(ToOwned::to_owned)).collect(),
+                    Some(Value::Array(list)) => list
+                        .iter()
+                        .filter_map(|path| path.as_str().map(ToOwned::to_owned))
+                        .collect(),
                     _ => Vec::new(),
                 };
-                let env_files = if env_files.is_empty() { vec![join(&home, ".env").map_err(|error| err(file, error))?] } else {
-                    env_files.iter().map(|env| join(base, env)).collect::<Result<_, _>>().map_err(|error| err(file, error))?
+                let env_files = if env_files.is_empty() {
+                    vec![join(&home, ".env").map_err(|error| err(file, error))?]
+                } else {
+                    env_files
+                        .iter()
+                        .map(|env| join(base, env))
+                        .collect::<Result<_, _>>()
+                        .map_err(|error| err(file, error))?
                 };
                 for env in env_files {
                     if let Some(text) = self.folder.get(&env) {
@@ -253,13 +347,22 @@ impl Loader<'_> {
                 Some(document) => merge(document, next, ""),
             }
         }
-        let Some(mut document) = document else { return Ok(()) };
+        let Some(mut document) = document else {
+            return Ok(());
+        };
         strip_tags(&mut document);
         self.take(document, &first, &home, &own, depth + 1)
     }
 
     /// A service over the one that it extends.
-    fn extended(&mut self, services: &Map<String, Value>, name: &str, file: &str, variables: &Variables, trail: &mut Vec<(String, String)>) -> Result<Map<String, Value>, RenderError> {
+    fn extended(
+        &mut self,
+        services: &Map<String, Value>,
+        name: &str,
+        file: &str,
+        variables: &Variables,
+        trail: &mut Vec<(String, String)>,
+    ) -> Result<Map<String, Value>, RenderError> {
         let subject = format!("service {name}");
         let here = (file.to_owned(), name.to_owned());
         if trail.len() >= MAX_EXTENDS || trail.contains(&here) {
@@ -267,15 +370,23 @@ impl Loader<'_> {
         }
         trail.push(here);
         let Some(Value::Object(service)) = services.get(name) else {
-            return Err(RenderError::new(subject, format!("{file} has no such service to extend")));
+            return Err(RenderError::new(
+                subject,
+                format!("{file} has no such service to extend"),
+            ));
         };
         let mut service = service.clone();
         let (parent_name, from) = match service.remove("extends") {
             None | Some(Value::Null) => return Ok(service),
             Some(Value::String(name)) => (name, None),
             Some(Value::Object(map)) => (
-                map.get("service").and_then(Value::as_str).unwrap_or(name).to_owned(),
-                map.get("file").and_then(Value::as_str).map(ToOwned::to_owned),
+                map.get("service")
+                    .and_then(Value::as_str)
+                    .unwrap_or(name)
+                    .to_owned(),
+                map.get("file")
+                    .and_then(Value::as_str)
+                    .map(ToOwned::to_owned),
             ),
             Some(_) => return Err(RenderError::new(subject, "extends: names no service")),
         };
@@ -283,10 +394,18 @@ impl Loader<'_> {
             None => self.extended(services, &parent_name, file, variables, trail)?,
             Some(from) => {
                 if let Some(path) = from.strip_prefix(OUTSIDE) {
-                    return Err(RenderError::new(subject, format!("extends {path:?}, which leads out of the repository")));
+                    return Err(RenderError::new(
+                        subject,
+                        format!("extends {path:?}, which leads out of the repository"),
+                    ));
                 }
                 let home = parent(&from).to_owned();
-                let mut other = self.document(&from, &home, variables).map_err(|error| RenderError::new(subject.clone(), format!("extends {from}: {}", error.message)))?;
+                let mut other = self.document(&from, &home, variables).map_err(|error| {
+                    RenderError::new(
+                        subject.clone(),
+                        format!("extends {from}: {}", error.message),
+                    )
+                })?;
                 strip_tags(&mut other);
                 let others = std::mem::take(section(&mut other, "services", &from)?);
                 self.extended(&others, &parent_name, &from, variables, trail)?
@@ -302,8 +421,14 @@ impl Loader<'_> {
     }
 }
 
-fn section<'a>(document: &'a mut Map<String, Value>, name: &str, file: &str) -> Result<&'a mut Map<String, Value>, RenderError> {
-    let value = document.entry(name).or_insert_with(|| Value::Object(Map::new()));
+fn section<'a>(
+    document: &'a mut Map<String, Value>,
+    name: &str,
+    file: &str,
+) -> Result<&'a mut Map<String, Value>, RenderError> {
+    let value = document
+        .entry(name)
+        .or_insert_with(|| Value::Object(Map::new()));
     if value.is_null() {
         *value = Value::Object(Map::new());
     }
@@ -336,14 +461,24 @@ fn normalize(service: &mut Map<String, Value>) {
         let map = list
             .iter()
             .filter_map(Value::as_str)
-            .map(|name| (name.to_owned(), serde_json::json!({ "condition": "service_started" })))
+            .map(|name| {
+                (
+                    name.to_owned(),
+                    serde_json::json!({ "condition": "service_started" }),
+                )
+            })
             .collect();
         *value = Value::Object(map);
     }
     if let Some(value) = service.get_mut("networks")
         && let Value::Array(list) = value
     {
-        *value = Value::Object(list.iter().filter_map(Value::as_str).map(|name| (name.to_owned(), Value::Null)).collect());
+        *value = Value::Object(
+            list.iter()
+                .filter_map(Value::as_str)
+                .map(|name| (name.to_owned(), Value::Null))
+                .collect(),
+        );
     }
     for key in ["env_file", "tmpfs", "dns", "dns_search"] {
         if let Some(value) = service.get_mut(key)
@@ -399,7 +534,9 @@ fn is_remote(context: &str) -> bool {
 fn rebase_service(service: &mut Map<String, Value>, base: &str) {
     if let Some(build) = service.get_mut("build") {
         match build.get_mut("context") {
-            Some(Value::String(context)) if !is_remote(context) => *context = rebased(base, context),
+            Some(Value::String(context)) if !is_remote(context) => {
+                *context = rebased(base, context)
+            }
             Some(_) => {}
             None => {
                 if let Value::Object(build) = build {
@@ -421,13 +558,21 @@ fn rebase_service(service: &mut Map<String, Value>, base: &str) {
             match volume {
                 Value::String(text) => {
                     if text.starts_with('.') {
-                        let (source, rest) = text.split_once(':').map_or((text.as_str(), None), |(source, rest)| (source, Some(rest)));
+                        let (source, rest) = text
+                            .split_once(':')
+                            .map_or((text.as_str(), None), |(source, rest)| (source, Some(rest)));
                         let source = rebased(base, source);
-                        *text = rest.map_or_else(|| source.clone(), |rest| format!("{}:{rest}", source.replacen(OUTSIDE, "/outside/", 1)));
+                        *text = rest.map_or_else(
+                            || source.clone(),
+                            |rest| format!("{}:{rest}", source.replacen(OUTSIDE, "/outside/", 1)),
+                        );
                     }
                 }
                 other => {
-                    let relative = other["type"] == "bind" && other["source"].as_str().is_some_and(|source| !source.starts_with(['/', '~']));
+                    let relative = other["type"] == "bind"
+                        && other["source"]
+                            .as_str()
+                            .is_some_and(|source| !source.starts_with(['/', '~']));
                     if relative {
                         rebase_key(other, "source", base);
                     }
@@ -462,7 +607,10 @@ fn merge(base: &mut Map<String, Value>, over: Map<String, Value>, at: &str) {
             (Some(Value::Array(below)), Value::Array(value)) if !replaced => {
                 for entry in value {
                     let identity = identity(&key, &entry);
-                    match below.iter_mut().find(|known| self::identity(&key, known) == identity) {
+                    match below
+                        .iter_mut()
+                        .find(|known| self::identity(&key, known) == identity)
+                    {
                         Some(known) => *known = entry,
                         None => below.push(entry),
                     }
@@ -520,8 +668,18 @@ fn strip_tags(map: &mut Map<String, Value>) {
 fn select(project: &mut Project, by_variable: &BTreeSet<String>, asked: &BTreeSet<String>) {
     let mut out = BTreeMap::new();
     project.services.retain(|name, service| {
-        let profiles: Vec<String> = service.get("profiles").and_then(Value::as_array).into_iter().flatten().map(scalar).collect();
-        let wanted = profiles.is_empty() || asked.contains("*") || profiles.iter().any(|profile| asked.contains(profile) || by_variable.contains(profile));
+        let profiles: Vec<String> = service
+            .get("profiles")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .map(scalar)
+            .collect();
+        let wanted = profiles.is_empty()
+            || asked.contains("*")
+            || profiles
+                .iter()
+                .any(|profile| asked.contains(profile) || by_variable.contains(profile));
         if !wanted {
             out.insert(name.clone(), profiles);
         }
@@ -534,11 +692,16 @@ fn select(project: &mut Project, by_variable: &BTreeSet<String>, asked: &BTreeSe
         ));
     }
     for (name, service) in &mut project.services {
-        let Some(Value::Object(depends)) = service.get_mut("depends_on") else { continue };
+        let Some(Value::Object(depends)) = service.get_mut("depends_on") else {
+            continue;
+        };
         depends.retain(|other, how| {
             let gone = out.contains_key(other);
             if gone && how["required"] != false {
-                project.warnings.push(Warning::new(format!("service {name}: depends_on"), format!("{other} is left out with its profile")));
+                project.warnings.push(Warning::new(
+                    format!("service {name}: depends_on"),
+                    format!("{other} is left out with its profile"),
+                ));
             }
             !gone
         });

@@ -118,11 +118,21 @@ pub fn render(folder: &Folder, path: &str, options: &Options) -> Result<Rendered
     if let Some(route) = &route {
         probe_route(&mut workloads, route);
     }
-    let Context { mut objects, mut warnings, builds, .. } = context;
+    let Context {
+        mut objects,
+        mut warnings,
+        builds,
+        ..
+    } = context;
     objects.extend(workloads);
     warnings.sort();
     warnings.dedup();
-    Ok(Rendered { objects, warnings, builds, route })
+    Ok(Rendered {
+        objects,
+        warnings,
+        builds,
+        route,
+    })
 }
 
 /// Two services must not become one object.
@@ -131,12 +141,17 @@ fn names(project: &load::Project) -> Result<(), RenderError> {
     for name in project.services.keys() {
         let plain = dns_name(name, 63);
         if plain.is_empty() {
-            return Err(RenderError::new(format!("service {name}"), "its name has no letter or digit"));
+            return Err(RenderError::new(
+                format!("service {name}"),
+                "its name has no letter or digit",
+            ));
         }
         if let Some(other) = seen.insert(plain.clone(), name) {
             return Err(RenderError::new(
                 format!("service {name}"),
-                format!("would be called {plain:?} in Kubernetes, like the service {other:?}; rename one of them"),
+                format!(
+                    "would be called {plain:?} in Kubernetes, like the service {other:?}; rename one of them"
+                ),
             ));
         }
     }
@@ -155,18 +170,37 @@ fn networks(context: &mut Context) {
         .collect();
     let mut said = Vec::new();
     if used.len() > 1 {
-        said.push(Warning::new("networks", format!("{} are one network here: all services of a preview reach each other", used.into_iter().collect::<Vec<_>>().join(", "))));
+        said.push(Warning::new(
+            "networks",
+            format!(
+                "{} are one network here: all services of a preview reach each other",
+                used.into_iter().collect::<Vec<_>>().join(", ")
+            ),
+        ));
     }
     for (name, network) in &context.project.networks {
         if network["external"] == true || network["external"].is_object() {
-            said.push(Warning::new(format!("network {name}"), "is external; a preview reaches only its own services"));
+            said.push(Warning::new(
+                format!("network {name}"),
+                "is external; a preview reaches only its own services",
+            ));
         }
         if network["internal"] == true {
-            said.push(Warning::new(format!("network {name}: internal"), "has no effect: what a preview may reach is set for the whole preview"));
+            said.push(Warning::new(
+                format!("network {name}: internal"),
+                "has no effect: what a preview may reach is set for the whole preview",
+            ));
         }
         for key in network.as_object().into_iter().flat_map(Map::keys) {
-            if !matches!(key.as_str(), "external" | "internal" | "name" | "driver" | "labels" | "attachable") && !key.starts_with("x-") {
-                said.push(Warning::new(format!("network {name}: {key}"), "has no effect in Kubernetes"));
+            if !matches!(
+                key.as_str(),
+                "external" | "internal" | "name" | "driver" | "labels" | "attachable"
+            ) && !key.starts_with("x-")
+            {
+                said.push(Warning::new(
+                    format!("network {name}: {key}"),
+                    "has no effect in Kubernetes",
+                ));
             }
         }
     }
@@ -177,7 +211,9 @@ fn networks(context: &mut Context) {
 fn probe_route(workloads: &mut [Value], route: &crate::rendered::Route) {
     for path in &route.paths {
         for workload in workloads.iter_mut() {
-            if workload["kind"] == "Deployment" && workload["metadata"]["name"] == path.service.as_str() {
+            if workload["kind"] == "Deployment"
+                && workload["metadata"]["name"] == path.service.as_str()
+            {
                 let container = &mut workload["spec"]["template"]["spec"]["containers"][0];
                 if container.get("readinessProbe").is_none() {
                     container["readinessProbe"] = listening(path.port);

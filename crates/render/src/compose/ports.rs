@@ -27,8 +27,15 @@ pub(super) fn port(value: &Value) -> Result<Vec<Port>, String> {
     match value {
         Value::Object(map) => {
             let target = map.get("target").map(scalar).unwrap_or_default();
-            let published = map.get("published").map(scalar).filter(|text| !text.is_empty());
-            let mut all = expand(&target, published.as_deref(), protocol(&map.get("protocol").map(scalar).unwrap_or_default())?)?;
+            let published = map
+                .get("published")
+                .map(scalar)
+                .filter(|text| !text.is_empty());
+            let mut all = expand(
+                &target,
+                published.as_deref(),
+                protocol(&map.get("protocol").map(scalar).unwrap_or_default())?,
+            )?;
             for port in &mut all {
                 port.app_protocol = map.get("app_protocol").map(scalar);
                 port.name = map.get("name").map(scalar);
@@ -76,10 +83,16 @@ fn protocol(name: &str) -> Result<&'static str, String> {
     }
 }
 
-fn expand(container: &str, published: Option<&str>, protocol: &'static str) -> Result<Vec<Port>, String> {
+fn expand(
+    container: &str,
+    published: Option<&str>,
+    protocol: &'static str,
+) -> Result<Vec<Port>, String> {
     let (from, to) = range(container)?;
     if to - from >= MAX_RANGE {
-        return Err(format!("{container:?} stands for more than {MAX_RANGE} ports"));
+        return Err(format!(
+            "{container:?} stands for more than {MAX_RANGE} ports"
+        ));
     }
     // A published range for one container port means any of them.
     let start = published.map(range).transpose()?.map(|(start, _)| start);
@@ -87,7 +100,9 @@ fn expand(container: &str, published: Option<&str>, protocol: &'static str) -> R
         .map(|container| Port {
             container,
             protocol,
-            published: start.and_then(|start| start.checked_add(container - from)).filter(|&port| port > 0),
+            published: start
+                .and_then(|start| start.checked_add(container - from))
+                .filter(|&port| port > 0),
             is_published: true,
             app_protocol: None,
             name: None,
@@ -131,7 +146,9 @@ pub(super) fn well_known(image: &str) -> Option<u16> {
         "etcd" => 2379,
         "consul" => 8500,
         "vault" => 8200,
-        "nginx" | "httpd" | "caddy" | "traefik" | "wordpress" | "adminer" | "phpmyadmin" => return web(name),
+        "nginx" | "httpd" | "caddy" | "traefik" | "wordpress" | "adminer" | "phpmyadmin" => {
+            return web(name);
+        }
         _ => return None,
     })
 }
@@ -152,7 +169,38 @@ pub(super) fn image_name(image: &str) -> &str {
 pub(crate) fn is_no_web_port(port: u16) -> bool {
     matches!(
         port,
-        22 | 25 | 53 | 1025 | 1433 | 1521 | 1883 | 2181 | 2379 | 2525 | 3306 | 4222 | 5005 | 5432 | 5433 | 5672 | 5678 | 6379 | 6380 | 7687 | 8125 | 9042 | 9092 | 9093 | 9200 | 9229 | 9230 | 9300 | 11211 | 27017 | 29092 | 33060 | 35729
+        22 | 25
+            | 53
+            | 1025
+            | 1433
+            | 1521
+            | 1883
+            | 2181
+            | 2379
+            | 2525
+            | 3306
+            | 4222
+            | 5005
+            | 5432
+            | 5433
+            | 5672
+            | 5678
+            | 6379
+            | 6380
+            | 7687
+            | 8125
+            | 9042
+            | 9092
+            | 9093
+            | 9200
+            | 9229
+            | 9230
+            | 9300
+            | 11211
+            | 27017
+            | 29092
+            | 33060
+            | 35729
     )
 }
 
@@ -166,7 +214,11 @@ mod tests {
     #[test]
     fn every_form_of_a_port_is_read() {
         let short = |value: Value| -> Vec<(Option<u16>, u16, &'static str)> {
-            port(&value).unwrap().into_iter().map(|port| (port.published, port.container, port.protocol)).collect()
+            port(&value)
+                .unwrap()
+                .into_iter()
+                .map(|port| (port.published, port.container, port.protocol))
+                .collect()
         };
         for (text, expected) in [
             (json!("3000"), vec![(None, 3000, "TCP")]),
@@ -177,24 +229,48 @@ mod tests {
             (json!("[::1]:8080:80"), vec![(Some(8080), 80, "TCP")]),
             (json!("::1:8080:80"), vec![(Some(8080), 80, "TCP")]),
             (json!("53:53/udp"), vec![(Some(53), 53, "UDP")]),
-            (json!("9000-9001:8000-8001"), vec![(Some(9000), 8000, "TCP"), (Some(9001), 8001, "TCP")]),
-            (json!("3000-3001"), vec![(None, 3000, "TCP"), (None, 3001, "TCP")]),
+            (
+                json!("9000-9001:8000-8001"),
+                vec![(Some(9000), 8000, "TCP"), (Some(9001), 8001, "TCP")],
+            ),
+            (
+                json!("3000-3001"),
+                vec![(None, 3000, "TCP"), (None, 3001, "TCP")],
+            ),
             (json!("8000-9000:80"), vec![(Some(8000), 80, "TCP")]),
-            (json!({ "target": 80, "published": "8080", "protocol": "tcp", "mode": "host" }), vec![(Some(8080), 80, "TCP")]),
-            (json!({ "target": 80, "published": 8080 }), vec![(Some(8080), 80, "TCP")]),
+            (
+                json!({ "target": 80, "published": "8080", "protocol": "tcp", "mode": "host" }),
+                vec![(Some(8080), 80, "TCP")],
+            ),
+            (
+                json!({ "target": 80, "published": 8080 }),
+                vec![(Some(8080), 80, "TCP")],
+            ),
             (json!({ "target": 80 }), vec![(None, 80, "TCP")]),
             (json!("0:80"), vec![(None, 80, "TCP")]),
         ] {
             assert_eq!(short(text.clone()), expected, "{text}");
         }
-        for wrong in [json!("x"), json!("80:"), json!("70000"), json!("80/x"), json!("1-500"), json!("9-8"), json!([]), json!({ "published": 80 })] {
+        for wrong in [
+            json!("x"),
+            json!("80:"),
+            json!("70000"),
+            json!("80/x"),
+            json!("1-500"),
+            json!("9-8"),
+            json!([]),
+            json!({ "published": 80 }),
+        ] {
             assert!(port(&wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn images_are_known_by_their_last_name() {
-        assert_eq!(well_known("docker.io/bitnami/postgresql:16@sha256:abc"), Some(5432));
+        assert_eq!(
+            well_known("docker.io/bitnami/postgresql:16@sha256:abc"),
+            Some(5432)
+        );
         assert_eq!(well_known("localhost:5000/redis"), Some(6379));
         assert_eq!(well_known("team/app"), None);
     }

@@ -30,12 +30,19 @@ impl Candidate {
     }
 
     fn publishes(&self) -> bool {
-        !self.is_store && self.ports.iter().any(|(port, published)| *published && !is_no_web_port(*port))
+        !self.is_store
+            && self
+                .ports
+                .iter()
+                .any(|(port, published)| *published && !is_no_web_port(*port))
     }
 }
 
 /// Names that are usually given to what people look at, the likeliest first.
-const USUAL: &[&str] = &["web", "app", "frontend", "proxy", "nginx", "caddy", "traefik", "gateway", "client", "ui", "site", "website", "www", "server", "api", "backend"];
+const USUAL: &[&str] = &[
+    "web", "app", "frontend", "proxy", "nginx", "caddy", "traefik", "gateway", "client", "ui",
+    "site", "website", "www", "server", "api", "backend",
+];
 
 /// The rules, in order: the label `catalyst.dev/url`; the service `web`; the only service that
 /// publishes a port that is not a database's; of several, the one with the most usual name, with a
@@ -43,7 +50,9 @@ const USUAL: &[&str] = &["web", "app", "frontend", "proxy", "nginx", "caddy", "t
 pub(super) fn choose(context: &mut Context) -> Option<Route> {
     let all = std::mem::take(&mut context.routes);
     for candidate in &all {
-        let Some(label) = candidate.label.as_deref() else { continue };
+        let Some(label) = candidate.label.as_deref() else {
+            continue;
+        };
         let port = match label.trim() {
             "false" | "" => continue,
             "true" => candidate.port(),
@@ -57,36 +66,78 @@ pub(super) fn choose(context: &mut Context) -> Option<Route> {
             ),
         }
     }
-    let all: Vec<_> = all.into_iter().filter(|candidate| candidate.label.as_deref() != Some("false")).collect();
+    let all: Vec<_> = all
+        .into_iter()
+        .filter(|candidate| candidate.label.as_deref() != Some("false"))
+        .collect();
     if let Some(web) = all.iter().find(|candidate| candidate.service == "web")
         && let Some(port) = web.port()
     {
         return Some(Route::all("web", port, "it is called web"));
     }
-    let publishing: Vec<_> = all.iter().filter(|candidate| candidate.publishes()).collect();
+    let publishing: Vec<_> = all
+        .iter()
+        .filter(|candidate| candidate.publishes())
+        .collect();
     match publishing[..] {
-        [only] => return Some(Route::all(&only.service, only.port()?, "it is the only service that publishes a port for browsers")),
+        [only] => {
+            return Some(Route::all(
+                &only.service,
+                only.port()?,
+                "it is the only service that publishes a port for browsers",
+            ));
+        }
         [] => {}
         _ => {
             let rank = |candidate: &&&Candidate| {
                 let name = candidate.service.as_str();
                 let exact = USUAL.iter().position(|usual| *usual == name);
-                let similar = USUAL.iter().position(|usual| name.contains(usual)).map(|at| at + USUAL.len());
-                (exact.or(similar).unwrap_or(usize::MAX), u8::from(!candidate.ports.iter().any(|(port, _)| matches!(port, 80 | 8080 | 3000))))
+                let similar = USUAL
+                    .iter()
+                    .position(|usual| name.contains(usual))
+                    .map(|at| at + USUAL.len());
+                (
+                    exact.or(similar).unwrap_or(usize::MAX),
+                    u8::from(
+                        !candidate
+                            .ports
+                            .iter()
+                            .any(|(port, _)| matches!(port, 80 | 8080 | 3000)),
+                    ),
+                )
             };
             let chosen = publishing.iter().min_by_key(rank)?;
-            let names: Vec<_> = publishing.iter().map(|candidate| candidate.service.as_str()).collect();
+            let names: Vec<_> = publishing
+                .iter()
+                .map(|candidate| candidate.service.as_str())
+                .collect();
             context.warn(
                 format!("service {}", chosen.service),
                 format!("the URL leads here; {} publish ports too. Set the label {URL_LABEL}: \"true\" on the one that is meant", names.iter().filter(|name| **name != chosen.service).copied().collect::<Vec<_>>().join(", ")),
             );
-            return Some(Route::all(&chosen.service, chosen.port()?, "of the services that publish ports, its name is the most usual"));
+            return Some(Route::all(
+                &chosen.service,
+                chosen.port()?,
+                "of the services that publish ports, its name is the most usual",
+            ));
         }
     }
-    let mut exposing: Vec<_> = all.iter().filter(|candidate| !candidate.is_store && candidate.port().is_some()).collect();
-    exposing.sort_by_key(|candidate| USUAL.iter().position(|usual| *usual == candidate.service).unwrap_or(usize::MAX));
+    let mut exposing: Vec<_> = all
+        .iter()
+        .filter(|candidate| !candidate.is_store && candidate.port().is_some())
+        .collect();
+    exposing.sort_by_key(|candidate| {
+        USUAL
+            .iter()
+            .position(|usual| *usual == candidate.service)
+            .unwrap_or(usize::MAX)
+    });
     if let Some(first) = exposing.first() {
-        return Some(Route::all(&first.service, first.port()?, "it has a port, though none is published"));
+        return Some(Route::all(
+            &first.service,
+            first.port()?,
+            "it has a port, though none is published",
+        ));
     }
     context.warn("the URL", format!("no service has a port for browsers, so nothing answers at it; publish one, or set the label {URL_LABEL} to its number"));
     None

@@ -7,7 +7,9 @@ use super::load::scalar;
 /// `512m`, `1.5gb`, `1024` in bytes.
 pub(super) fn bytes(value: &Value) -> Option<u64> {
     let text = scalar(value).trim().to_ascii_lowercase();
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let number: f64 = text[..end].parse().ok()?;
     let factor: u64 = match text[end..].trim() {
         "" | "b" => 1,
@@ -17,7 +19,12 @@ pub(super) fn bytes(value: &Value) -> Option<u64> {
         "t" | "tb" | "tib" => 1 << 40,
         _ => return None,
     };
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "sizes are far below the limits of both")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "sizes are far below the limits of both"
+    )]
     let bytes = (number * factor as f64) as u64;
     (number >= 0.0).then_some(bytes)
 }
@@ -35,9 +42,19 @@ pub(super) fn quantity(bytes: u64) -> String {
 /// `0.5`, `2` as CPUs.
 pub(super) fn cpus(value: &Value) -> Option<String> {
     let number: f64 = scalar(value).trim().parse().ok()?;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of CPUs is small")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a number of CPUs is small"
+    )]
     let milli = (number * 1000.0).round() as u64;
-    (number > 0.0 && milli > 0).then(|| if milli.is_multiple_of(1000) { (milli / 1000).to_string() } else { format!("{milli}m") })
+    (number > 0.0 && milli > 0).then(|| {
+        if milli.is_multiple_of(1000) {
+            (milli / 1000).to_string()
+        } else {
+            format!("{milli}m")
+        }
+    })
 }
 
 /// `1m30s`, `500ms`, `10` in seconds, rounded up.
@@ -53,10 +70,14 @@ pub(super) fn seconds(value: &Value) -> Option<u64> {
         rest = "";
     }
     while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').filter(|&end| end > 0)?;
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .filter(|&end| end > 0)?;
         let number: f64 = rest[..end].parse().ok()?;
         rest = &rest[end..];
-        let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let unit = rest
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(rest.len());
         total += number
             * match &rest[..unit] {
                 "h" => 3600.0,
@@ -69,7 +90,11 @@ pub(super) fn seconds(value: &Value) -> Option<u64> {
             };
         rest = &rest[unit..];
     }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "durations in files are small and positive")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "durations in files are small and positive"
+    )]
     let whole = total.ceil() as u64;
     (total >= 0.0).then_some(whole)
 }
@@ -82,15 +107,34 @@ mod tests {
 
     #[test]
     fn sizes_and_times_are_read() {
-        for (text, expected) in [("512m", "512Mi"), ("1.5g", "1536Mi"), ("1024", "1Ki"), ("100kb", "100Ki"), ("1GiB", "1Gi"), ("1000b", "1000")] {
-            assert_eq!(bytes(&json!(text)).map(quantity).as_deref(), Some(expected), "{text}");
+        for (text, expected) in [
+            ("512m", "512Mi"),
+            ("1.5g", "1536Mi"),
+            ("1024", "1Ki"),
+            ("100kb", "100Ki"),
+            ("1GiB", "1Gi"),
+            ("1000b", "1000"),
+        ] {
+            assert_eq!(
+                bytes(&json!(text)).map(quantity).as_deref(),
+                Some(expected),
+                "{text}"
+            );
         }
         assert_eq!(bytes(&json!("lots")), None);
         for (text, expected) in [("0.5", "500m"), ("2", "2"), ("0.25", "250m")] {
             assert_eq!(cpus(&json!(text)).as_deref(), Some(expected));
         }
         assert_eq!(cpus(&json!(1)).as_deref(), Some("1"));
-        for (text, expected) in [("30s", Some(30)), ("1m30s", Some(90)), ("500ms", Some(1)), ("1h", Some(3600)), ("10", Some(10)), ("x", None), ("5x", None)] {
+        for (text, expected) in [
+            ("30s", Some(30)),
+            ("1m30s", Some(90)),
+            ("500ms", Some(1)),
+            ("1h", Some(3600)),
+            ("10", Some(10)),
+            ("x", None),
+            ("5x", None),
+        ] {
             assert_eq!(seconds(&json!(text)), expected, "{text}");
         }
     }

@@ -46,19 +46,47 @@ pub struct Detection {
 pub fn describe(inventory: &Inventory) -> Detection {
     let root = inventory.root();
     let directories = &inventory.directories;
-    let program = directories.iter().find_map(|directory| program(directory, root));
-    if let Some((directory, file)) = directories.iter().find_map(|directory| Some((directory, directory.first_of(&COMPOSE_FILES)?))) {
-        let inside = stack(directory, root).map(|stack| from(&stack, directory)).or(program);
-        return container("docker-compose", directory, file, Confidence::High, format!("{} is a compose file", shown(directory, file)), inside);
+    let program = directories
+        .iter()
+        .find_map(|directory| program(directory, root));
+    if let Some((directory, file)) = directories
+        .iter()
+        .find_map(|directory| Some((directory, directory.first_of(&COMPOSE_FILES)?)))
+    {
+        let inside = stack(directory, root)
+            .map(|stack| from(&stack, directory))
+            .or(program);
+        return container(
+            "docker-compose",
+            directory,
+            file,
+            Confidence::High,
+            format!("{} is a compose file", shown(directory, file)),
+            inside,
+        );
     }
     // Of several Dockerfiles the plain one counts, and the root's before others.
     let dockerfile = directories.iter().find_map(|directory| {
         let plain = directory.first_of(&["Dockerfile"]);
-        Some((directory, plain.or_else(|| directory.all("file").find(|name| is_dockerfile(name)))?))
+        Some((
+            directory,
+            plain.or_else(|| directory.all("file").find(|name| is_dockerfile(name)))?,
+        ))
     });
-    if let Some((directory, file)) = dockerfile.filter(|(directory, _)| directory.path == "." || program.is_none()) {
-        let inside = stack(directory, root).map(|stack| from(&stack, directory)).or(program);
-        return container("dockerfile", directory, file, Confidence::Medium, format!("{} says how an image is built", shown(directory, file)), inside);
+    if let Some((directory, file)) =
+        dockerfile.filter(|(directory, _)| directory.path == "." || program.is_none())
+    {
+        let inside = stack(directory, root)
+            .map(|stack| from(&stack, directory))
+            .or(program);
+        return container(
+            "dockerfile",
+            directory,
+            file,
+            Confidence::Medium,
+            format!("{} says how an image is built", shown(directory, file)),
+            inside,
+        );
     }
     program
         .or_else(|| cluster(root?))
@@ -74,7 +102,14 @@ fn shown(directory: &Directory, file: &str) -> String {
 }
 
 /// What containers are made of is described by what lies next to the file.
-fn container(kind: &'static str, directory: &Directory, file: &str, confidence: Confidence, reason: String, inside: Option<Detection>) -> Detection {
+fn container(
+    kind: &'static str,
+    directory: &Directory,
+    file: &str,
+    confidence: Confidence,
+    reason: String,
+    inside: Option<Detection>,
+) -> Detection {
     let _ = file;
     match inside {
         Some(inside) => Detection {
@@ -130,11 +165,19 @@ fn from(stack: &Stack, directory: &Directory) -> Detection {
 fn program(directory: &Directory, root: Option<&Directory>) -> Option<Detection> {
     let found = stack(directory, root).map(|stack| from(&stack, directory));
     // A framework's own sign, or a dev script.
-    let sure = found.as_ref().is_some_and(|found| found.confidence == Confidence::High && found.dev_command.is_some());
+    let sure = found
+        .as_ref()
+        .is_some_and(|found| found.confidence == Confidence::High && found.dev_command.is_some());
     if sure {
         return found;
     }
-    let base = || found.clone().unwrap_or_else(|| Detection { workdir: directory.path.clone(), port: directory.fixed_port().or(Some(super::DEFAULT_PORT)), ..empty() });
+    let base = || {
+        found.clone().unwrap_or_else(|| Detection {
+            workdir: directory.path.clone(),
+            port: directory.fixed_port().or(Some(super::DEFAULT_PORT)),
+            ..empty()
+        })
+    };
     if directory.makes("dev") {
         return Some(Detection {
             project_type: "makefile",
@@ -153,13 +196,24 @@ fn program(directory: &Directory, root: Option<&Directory>) -> Option<Detection>
         });
     }
     // A package.json that starts nothing says nothing.
-    if let Some(found) = found.clone().filter(|found| found.dev_command.is_some() || found.start_command.is_some()) {
+    if let Some(found) = found
+        .clone()
+        .filter(|found| found.dev_command.is_some() || found.start_command.is_some())
+    {
         return Some(found);
     }
     if let Some(line) = directory.get("procfile") {
-        return Some(Detection { project_type: "procfile", start_command: Some(line.to_owned()), reason: "the Procfile says how web is started, in a language that is not recognised".to_owned(), ..base() });
+        return Some(Detection {
+            project_type: "procfile",
+            start_command: Some(line.to_owned()),
+            reason: "the Procfile says how web is started, in a language that is not recognised"
+                .to_owned(),
+            ..base()
+        });
     }
-    let target = ["run", "start", "serve"].into_iter().find(|target| directory.makes(target))?;
+    let target = ["run", "start", "serve"]
+        .into_iter()
+        .find(|target| directory.makes(target))?;
     Some(Detection {
         project_type: "makefile",
         start_command: Some(format!("make {target}")),
@@ -170,14 +224,22 @@ fn program(directory: &Directory, root: Option<&Directory>) -> Option<Detection>
 }
 
 fn cluster(root: &Directory) -> Option<Detection> {
-    let (kind, place, what) = [("chart", "helm", "a Helm chart"), ("kustomization", "kustomize", "a kustomization"), ("manifests", "manifest", "Kubernetes manifests")]
-        .into_iter()
-        .find_map(|(fact, kind, what)| Some((kind, root.get(fact)?, what)))?;
+    let (kind, place, what) = [
+        ("chart", "helm", "a Helm chart"),
+        ("kustomization", "kustomize", "a kustomization"),
+        ("manifests", "manifest", "Kubernetes manifests"),
+    ]
+    .into_iter()
+    .find_map(|(fact, kind, what)| Some((kind, root.get(fact)?, what)))?;
     Some(Detection {
         project_type: kind,
         workdir: place.to_owned(),
         confidence: Confidence::Medium,
-        reason: if place == "." { format!("the root holds {what}") } else { format!("{place} holds {what}") },
+        reason: if place == "." {
+            format!("the root holds {what}")
+        } else {
+            format!("{place} holds {what}")
+        },
         ..empty()
     })
 }
@@ -203,7 +265,10 @@ fn unknown(inventory: &Inventory) -> Detection {
     Detection {
         reason: match inventory.names[..] {
             [] => "the folder is empty".to_owned(),
-            ref names => format!("nothing that is known to be run was found; it holds {}", names.join(", ")),
+            ref names => format!(
+                "nothing that is known to be run was found; it holds {}",
+                names.join(", ")
+            ),
         },
         ..empty()
     }

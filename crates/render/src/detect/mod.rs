@@ -32,7 +32,9 @@ pub const COMPOSE_FILES: [&str; 4] = [
 #[must_use]
 pub fn is_dockerfile(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    name == "dockerfile" || (name.starts_with("dockerfile.") && !name.ends_with(".dockerignore")) || name == "containerfile"
+    name == "dockerfile"
+        || (name.starts_with("dockerfile.") && !name.ends_with(".dockerignore"))
+        || name == "containerfile"
 }
 
 /// The port that a program is told to listen on where nothing else is known.

@@ -7,7 +7,8 @@ use super::{DEFAULT_PORT, Directory, Plan, Step};
 const EXEC: &str = r#"exec "$@""#;
 
 /// Gems lie next to the source, where the steps that follow find them.
-const BUNDLE: &str = r"set -e; bundle config set --local path .catalyst/bundle; exec bundle install";
+const BUNDLE: &str =
+    r"set -e; bundle config set --local path .catalyst/bundle; exec bundle install";
 const RAILS: &str = r#"set -e
 rm -f tmp/pids/server.pid
 bundle exec rails db:prepare || echo "the database cannot be prepared; the server is started without" >&2
@@ -48,7 +49,10 @@ exec mix phx.server"#;
 /// The plan of a program whose framework names itself.
 pub(super) fn framework(directory: &Directory, port: Option<u16>) -> Option<Plan> {
     let found = stack(directory, None)?;
-    let named = matches!(found.framework.as_deref(), Some("Ruby on Rails" | "Laravel" | "Phoenix"));
+    let named = matches!(
+        found.framework.as_deref(),
+        Some("Ruby on Rails" | "Laravel" | "Phoenix")
+    );
     named.then(|| plan(directory, &found, port)).flatten()
 }
 
@@ -79,47 +83,97 @@ fn plan(directory: &Directory, stack: &Stack, port: Option<u16>) -> Option<Plan>
                 }
                 Some("Jekyll") => shell(JEKYLL, &[&number]),
                 _ if directory.has("config.ru") => shell(RACK, &[&number]),
-                _ => shell(RUBY, &[directory.first_of(&["app.rb", "server.rb", "main.rb", "web.rb"])?, &number]),
+                _ => shell(
+                    RUBY,
+                    &[
+                        directory.first_of(&["app.rb", "server.rb", "main.rb", "web.rb"])?,
+                        &number,
+                    ],
+                ),
             };
             (format!("ruby:{}", stack.version), Some(install), start)
         }
         "php" => {
-            let install = directory.has("composer.json").then(|| Step::shell(at, COMPOSER, &[], "composer install"));
+            let install = directory
+                .has("composer.json")
+                .then(|| Step::shell(at, COMPOSER, &[], "composer install"));
             let start = match stack.framework.as_deref() {
                 Some("Laravel") => shell(LARAVEL, &[&number]),
-                _ => shell(PHP, &[if directory.has("index.php") { "." } else { "public" }, &number]),
+                _ => shell(
+                    PHP,
+                    &[
+                        if directory.has("index.php") {
+                            "."
+                        } else {
+                            "public"
+                        },
+                        &number,
+                    ],
+                ),
             };
             (format!("php:{}-cli", stack.version), install, start)
         }
         "java" => {
             let maven = stack.package_manager == Some("maven");
             let arguments: Vec<&str> = words.split_whitespace().skip(1).collect();
-            let mut all = if maven { vec!["mvnw", "mvn", "-B", "-q"] } else { vec!["gradlew", "gradle", "--no-daemon"] };
+            let mut all = if maven {
+                vec!["mvnw", "mvn", "-B", "-q"]
+            } else {
+                vec!["gradlew", "gradle", "--no-daemon"]
+            };
             all.extend(arguments);
             set("SERVER_PORT", number.clone());
             set("QUARKUS_HTTP_PORT", number.clone());
             set("QUARKUS_HTTP_HOST", "0.0.0.0".to_owned());
             set("MICRONAUT_SERVER_PORT", number.clone());
-            if !matches!(stack.framework.as_deref(), Some("Spring Boot" | "Quarkus" | "Micronaut")) {
+            if !matches!(
+                stack.framework.as_deref(),
+                Some("Spring Boot" | "Quarkus" | "Micronaut")
+            ) {
                 listening = fixed.unwrap_or(asked);
             }
-            let image = if maven { format!("maven:3-eclipse-temurin-{}", stack.version) } else { format!("gradle:8-jdk{}", stack.version) };
+            let image = if maven {
+                format!("maven:3-eclipse-temurin-{}", stack.version)
+            } else {
+                format!("gradle:8-jdk{}", stack.version)
+            };
             (image, None, shell(JAVA, &all))
         }
         "elixir" => {
-            let start = if stack.framework.is_some() { shell(PHOENIX, &[]) } else { shell(EXEC, &["mix", "run", "--no-halt"]) };
-            (format!("elixir:{}", stack.version), Some(Step::shell(at, MIX, &[], "mix deps.get")), start)
+            let start = if stack.framework.is_some() {
+                shell(PHOENIX, &[])
+            } else {
+                shell(EXEC, &["mix", "run", "--no-halt"])
+            };
+            (
+                format!("elixir:{}", stack.version),
+                Some(Step::shell(at, MIX, &[], "mix deps.get")),
+                start,
+            )
         }
         "dotnet" => {
-            let project = directory.get("dotnet-web").or_else(|| directory.get("dotnet"))?;
+            let project = directory
+                .get("dotnet-web")
+                .or_else(|| directory.get("dotnet"))?;
             set("ASPNETCORE_URLS", format!("http://0.0.0.0:{asked}"));
             set("DOTNET_CLI_TELEMETRY_OPTOUT", "1".to_owned());
-            let start = shell(EXEC, &["dotnet", "run", "--no-launch-profile", "--project", project]);
-            (format!("mcr.microsoft.com/dotnet/sdk:{}", stack.version), None, start)
+            let start = shell(
+                EXEC,
+                &["dotnet", "run", "--no-launch-profile", "--project", project],
+            );
+            (
+                format!("mcr.microsoft.com/dotnet/sdk:{}", stack.version),
+                None,
+                start,
+            )
         }
         "deno" => {
             let arguments: Vec<&str> = words.split_whitespace().collect();
-            listening = fixed.unwrap_or(if words.starts_with("deno task") { 8000 } else { asked });
+            listening = fixed.unwrap_or(if words.starts_with("deno task") {
+                8000
+            } else {
+                asked
+            });
             ("denoland/deno:2".to_owned(), None, shell(EXEC, &arguments))
         }
         _ => return None,

@@ -277,7 +277,12 @@ pub(super) fn manager_name(directory: &Directory, root: Option<&Directory>) -> &
 pub(super) fn install_words(directory: &Directory, root: Option<&Directory>) -> String {
     let place = workspace(directory, root).unwrap_or(directory);
     let manager = manager(place);
-    let shown: Vec<_> = manager.install.iter().filter(|a| !a.starts_with("--no-")).copied().collect();
+    let shown: Vec<_> = manager
+        .install
+        .iter()
+        .filter(|a| !a.starts_with("--no-"))
+        .copied()
+        .collect();
     format!("{} {}", manager.command, shown.join(" "))
 }
 

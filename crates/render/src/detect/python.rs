@@ -110,7 +110,11 @@ pub(super) fn plan(directory: &Directory, port: Option<u16>) -> Option<Plan> {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let start = Step::shell(&directory.path, ACTIVATED, &arguments, &words);
         let extra = match application.framework {
-            "FastAPI" | "Starlette" | "Litestar" | "Sanic" if !known("uvicorn") && !known("standard") => Some("uvicorn"),
+            "FastAPI" | "Starlette" | "Litestar" | "Sanic"
+                if !known("uvicorn") && !known("standard") =>
+            {
+                Some("uvicorn")
+            }
             "Flask" if !known("flask") => Some("flask"),
             _ => None,
         };
@@ -232,7 +236,10 @@ impl<'a> Application<'a> {
                 ]),
                 format!("streamlit run {}", self.file),
             ),
-            "Gradio" | "Dash" => (owned(&["python", self.file]), format!("python {}", self.file)),
+            "Gradio" | "Dash" => (
+                owned(&["python", self.file]),
+                format!("python {}", self.file),
+            ),
             _ => {
                 let app = format!("{module}:{}", self.variable);
                 let place = if in_src { "src" } else { "." };
@@ -259,7 +266,17 @@ impl<'a> Application<'a> {
 pub(super) fn stack(directory: &Directory) -> Option<Stack> {
     let known = |package: &str| directory.knows("python", package);
     let project = directory
-        .first_of(&["requirements.txt", "pyproject.toml", "Pipfile", "setup.py", "manage.py", "app.py", "main.py", "server.py", "environment.yml"])
+        .first_of(&[
+            "requirements.txt",
+            "pyproject.toml",
+            "Pipfile",
+            "setup.py",
+            "manage.py",
+            "app.py",
+            "main.py",
+            "server.py",
+            "environment.yml",
+        ])
         .is_some();
     if !project {
         return None;
@@ -280,37 +297,108 @@ pub(super) fn stack(directory: &Directory) -> Option<Stack> {
         ("pip", "pip install .")
     };
     let application = Application::of(directory);
-    let by_name = |name: &str| application.as_ref().is_some_and(|application| application.framework == name);
-    let module = application.as_ref().map(|application| format!("{}:{}", application.module().0, if application.variable == "factory" { "create_app()" } else { application.variable }));
+    let by_name = |name: &str| {
+        application
+            .as_ref()
+            .is_some_and(|application| application.framework == name)
+    };
+    let module = application.as_ref().map(|application| {
+        format!(
+            "{}:{}",
+            application.module().0,
+            if application.variable == "factory" {
+                "create_app()"
+            } else {
+                application.variable
+            }
+        )
+    });
     let module_or = |fallback: &str| module.clone().unwrap_or_else(|| fallback.to_owned());
     let file = directory.first_of(&["app.py", "main.py", "server.py", "run.py"]);
     let own_file = application.as_ref().map(|application| application.file);
-    let (framework, dev, start, port): (Option<&str>, String, String, u16) = if directory.has("manage.py") {
-        let wsgi = directory.get("django").map_or_else(|| "python manage.py runserver 0.0.0.0:8000".to_owned(), |name| format!("gunicorn {name}.wsgi"));
-        (Some("Django"), "python manage.py runserver".to_owned(), wsgi, 8000)
-    } else if by_name("FastAPI") || (known("fastapi") && application.is_none()) {
-        let module = module_or("main:app");
-        (Some("FastAPI"), format!("uvicorn {module} --reload"), format!("uvicorn {module}"), 8000)
-    } else if by_name("Streamlit") || (known("streamlit") && application.is_none()) {
-        let file = own_file.or(file).unwrap_or("app.py");
-        (Some("Streamlit"), format!("streamlit run {file}"), format!("streamlit run {file}"), 8501)
-    } else if by_name("Gradio") || (known("gradio") && application.is_none()) {
-        let file = own_file.or(file).unwrap_or("app.py");
-        (Some("Gradio"), format!("python {file}"), format!("python {file}"), 7860)
-    } else if by_name("Flask") || (known("flask") && application.is_none()) {
-        let module = module_or("app:app");
-        let app = module.split(':').next().unwrap_or("app").to_owned();
-        (Some("Flask"), format!("flask --app {app} run --debug"), format!("gunicorn '{module}'"), 5000)
-    } else if let Some(framework) = application.as_ref().map(|application| application.framework).filter(|name| *name != "Streamlit") {
-        let module = module_or("app:app");
-        (Some(framework), format!("uvicorn {module} --reload"), format!("uvicorn {module}"), 8000)
-    } else if let Some((_, name, port)) = [("dash", "Dash", 8050), ("sanic", "Sanic", 8000), ("tornado", "Tornado", 8888), ("aiohttp", "aiohttp", 8080), ("bottle", "Bottle", 8080)].into_iter().find(|(word, ..)| known(word)) {
-        let file = file.or(own_file)?;
-        (Some(name), format!("python {file}"), format!("python {file}"), port)
-    } else {
-        let file = file?;
-        (None, format!("python {file}"), format!("python {file}"), 8000)
-    };
+    let (framework, dev, start, port): (Option<&str>, String, String, u16) =
+        if directory.has("manage.py") {
+            let wsgi = directory.get("django").map_or_else(
+                || "python manage.py runserver 0.0.0.0:8000".to_owned(),
+                |name| format!("gunicorn {name}.wsgi"),
+            );
+            (
+                Some("Django"),
+                "python manage.py runserver".to_owned(),
+                wsgi,
+                8000,
+            )
+        } else if by_name("FastAPI") || (known("fastapi") && application.is_none()) {
+            let module = module_or("main:app");
+            (
+                Some("FastAPI"),
+                format!("uvicorn {module} --reload"),
+                format!("uvicorn {module}"),
+                8000,
+            )
+        } else if by_name("Streamlit") || (known("streamlit") && application.is_none()) {
+            let file = own_file.or(file).unwrap_or("app.py");
+            (
+                Some("Streamlit"),
+                format!("streamlit run {file}"),
+                format!("streamlit run {file}"),
+                8501,
+            )
+        } else if by_name("Gradio") || (known("gradio") && application.is_none()) {
+            let file = own_file.or(file).unwrap_or("app.py");
+            (
+                Some("Gradio"),
+                format!("python {file}"),
+                format!("python {file}"),
+                7860,
+            )
+        } else if by_name("Flask") || (known("flask") && application.is_none()) {
+            let module = module_or("app:app");
+            let app = module.split(':').next().unwrap_or("app").to_owned();
+            (
+                Some("Flask"),
+                format!("flask --app {app} run --debug"),
+                format!("gunicorn '{module}'"),
+                5000,
+            )
+        } else if let Some(framework) = application
+            .as_ref()
+            .map(|application| application.framework)
+            .filter(|name| *name != "Streamlit")
+        {
+            let module = module_or("app:app");
+            (
+                Some(framework),
+                format!("uvicorn {module} --reload"),
+                format!("uvicorn {module}"),
+                8000,
+            )
+        } else if let Some((_, name, port)) = [
+            ("dash", "Dash", 8050),
+            ("sanic", "Sanic", 8000),
+            ("tornado", "Tornado", 8888),
+            ("aiohttp", "aiohttp", 8080),
+            ("bottle", "Bottle", 8080),
+        ]
+        .into_iter()
+        .find(|(word, ..)| known(word))
+        {
+            let file = file.or(own_file)?;
+            (
+                Some(name),
+                format!("python {file}"),
+                format!("python {file}"),
+                port,
+            )
+        } else {
+            let file = file?;
+            (
+                None,
+                format!("python {file}"),
+                format!("python {file}"),
+                8000,
+            )
+        };
     Some(Stack {
         project_type: "python",
         language: "Python",
@@ -322,7 +410,11 @@ pub(super) fn stack(directory: &Directory) -> Option<Stack> {
         build: None,
         start: Some(start),
         port: directory.fixed_port().unwrap_or(port),
-        confidence: if framework.is_some() { Confidence::High } else { Confidence::Low },
+        confidence: if framework.is_some() {
+            Confidence::High
+        } else {
+            Confidence::Low
+        },
         reason: match (framework, own_file) {
             (Some("Django"), _) => "manage.py is Django's".to_owned(),
             (Some(name), Some(file)) => format!("{file} makes a {name} application"),

@@ -90,28 +90,66 @@ fn node(directory: &Directory, root: Option<&Directory>) -> Option<Stack> {
     }
     let framework = node_framework(directory);
     let manager = node::manager_name(directory, root);
-    let runner = if manager == "npm" { "npm run".to_owned() } else if manager == "bun" { "bun run".to_owned() } else { manager.to_owned() };
-    let script = |names: &[&str]| names.iter().find(|name| directory.script(name).is_some()).map(|name| (format!("{runner} {name}"), (*name).to_owned()));
+    let runner = if manager == "npm" {
+        "npm run".to_owned()
+    } else if manager == "bun" {
+        "bun run".to_owned()
+    } else {
+        manager.to_owned()
+    };
+    let script = |names: &[&str]| {
+        names
+            .iter()
+            .find(|name| directory.script(name).is_some())
+            .map(|name| (format!("{runner} {name}"), (*name).to_owned()))
+    };
     let dev = script(&node::DEV_SCRIPTS);
     let build = script(&["build"]);
     let file = node::main_file(directory);
-    let start = script(&["start:prod"]).filter(|_| directory.depends("@nestjs/core")).or_else(|| script(&["start"]));
-    let start_words = start.clone().map(|(words, _)| words).or_else(|| file.map(|file| format!("node {file}")));
+    let start = script(&["start:prod"])
+        .filter(|_| directory.depends("@nestjs/core"))
+        .or_else(|| script(&["start"]));
+    let start_words = start
+        .clone()
+        .map(|(words, _)| words)
+        .or_else(|| file.map(|file| format!("node {file}")));
     let typescript = directory.depends("typescript") || directory.has("tsconfig.json");
     let (confidence, reason) = if let Some((_, name)) = &dev {
-        (Confidence::High, format!("package.json has a {name:?} script"))
+        (
+            Confidence::High,
+            format!("package.json has a {name:?} script"),
+        )
     } else if start.is_some() {
-        (Confidence::Low, "package.json has a \"start\" script and none for development".to_owned())
+        (
+            Confidence::Low,
+            "package.json has a \"start\" script and none for development".to_owned(),
+        )
     } else if let Some(file) = file {
-        (Confidence::Low, format!("package.json has no script that starts it; {file} looks like its beginning"))
+        (
+            Confidence::Low,
+            format!("package.json has no script that starts it; {file} looks like its beginning"),
+        )
     } else {
-        (Confidence::Low, "package.json has no script that starts it".to_owned())
+        (
+            Confidence::Low,
+            "package.json has no script that starts it".to_owned(),
+        )
     };
-    let said = dev.as_ref().or(start.as_ref()).and_then(|(_, name)| node::said_port(&directory.script(name)?));
-    let port = said.or_else(|| directory.fixed_port()).or(framework.map(|(_, port)| port)).unwrap_or(3000);
+    let said = dev
+        .as_ref()
+        .or(start.as_ref())
+        .and_then(|(_, name)| node::said_port(&directory.script(name)?));
+    let port = said
+        .or_else(|| directory.fixed_port())
+        .or(framework.map(|(_, port)| port))
+        .unwrap_or(3000);
     Some(Stack {
         project_type: "nodejs",
-        language: if typescript { "TypeScript" } else { "JavaScript" },
+        language: if typescript {
+            "TypeScript"
+        } else {
+            "JavaScript"
+        },
         framework: framework.map(|(name, _)| name.to_owned()),
         package_manager: Some(manager),
         version: node::node_version(directory).to_string(),
@@ -137,7 +175,8 @@ fn ruby_version(directory: &Directory) -> String {
 }
 
 fn rails(directory: &Directory) -> Option<Stack> {
-    let is = gem(directory, "rails") || (directory.has("config.ru") && directory.has("Rakefile") && gem(directory, "railties"));
+    let is = gem(directory, "rails")
+        || (directory.has("config.ru") && directory.has("Rakefile") && gem(directory, "railties"));
     is.then(|| Stack {
         project_type: "ruby",
         language: "Ruby",
@@ -145,7 +184,14 @@ fn rails(directory: &Directory) -> Option<Stack> {
         package_manager: Some("bundler"),
         version: ruby_version(directory),
         install: Some("bundle install".to_owned()),
-        dev: Some(if directory.get("procfile-dev").is_some() { "bin/dev" } else { "bin/rails server" }.to_owned()),
+        dev: Some(
+            if directory.get("procfile-dev").is_some() {
+                "bin/dev"
+            } else {
+                "bin/rails server"
+            }
+            .to_owned(),
+        ),
         build: Some("bin/rails assets:precompile".to_owned()),
         start: Some("bin/rails server -e production".to_owned()),
         port: directory.fixed_port().unwrap_or(3000),
@@ -190,7 +236,11 @@ fn ruby(directory: &Directory) -> Option<Stack> {
         build: (framework == Some("Jekyll")).then(|| "bundle exec jekyll build".to_owned()),
         start: Some(start),
         port: directory.fixed_port().unwrap_or(port),
-        confidence: if framework.is_some() { Confidence::High } else { Confidence::Medium },
+        confidence: if framework.is_some() {
+            Confidence::High
+        } else {
+            Confidence::Medium
+        },
         reason: match framework {
             Some(name) => format!("it has a Gemfile and is written with {name}"),
             None => "it has a Gemfile".to_owned(),
@@ -199,11 +249,17 @@ fn ruby(directory: &Directory) -> Option<Stack> {
 }
 
 fn php_version(directory: &Directory) -> String {
-    directory.get("php-version").filter(|version| version.starts_with('8')).unwrap_or("8.4").to_owned()
+    directory
+        .get("php-version")
+        .filter(|version| version.starts_with('8'))
+        .unwrap_or("8.4")
+        .to_owned()
 }
 
 fn laravel(directory: &Directory) -> Option<Stack> {
-    (directory.knows("php", "laravel/framework") || (directory.has("artisan") && directory.has("composer.json"))).then(|| Stack {
+    (directory.knows("php", "laravel/framework")
+        || (directory.has("artisan") && directory.has("composer.json")))
+    .then(|| Stack {
         project_type: "php",
         language: "PHP",
         framework: Some("Laravel".to_owned()),
@@ -211,7 +267,9 @@ fn laravel(directory: &Directory) -> Option<Stack> {
         version: php_version(directory),
         install: Some("composer install".to_owned()),
         dev: Some("php artisan serve".to_owned()),
-        build: directory.script("build").map(|_| "npm run build".to_owned()),
+        build: directory
+            .script("build")
+            .map(|_| "npm run build".to_owned()),
         start: Some("php artisan serve --host=0.0.0.0".to_owned()),
         port: 8000,
         confidence: Confidence::High,
@@ -238,7 +296,11 @@ fn php(directory: &Directory) -> Option<Stack> {
     .map(|(_, name)| name)
     .or_else(|| directory.has("wp-config.php").then_some("WordPress"))
     .or_else(|| directory.has("wp-config-sample.php").then_some("WordPress"));
-    let place = if directory.has("index.php") { "." } else { "public" };
+    let place = if directory.has("index.php") {
+        "."
+    } else {
+        "public"
+    };
     let start = format!("php -S 0.0.0.0:8000 -t {place}");
     Some(Stack {
         project_type: "php",
@@ -246,12 +308,18 @@ fn php(directory: &Directory) -> Option<Stack> {
         framework: framework.map(ToOwned::to_owned),
         package_manager: directory.has("composer.json").then_some("composer"),
         version: php_version(directory),
-        install: directory.has("composer.json").then(|| "composer install".to_owned()),
+        install: directory
+            .has("composer.json")
+            .then(|| "composer install".to_owned()),
         dev: Some(start.clone()),
         build: None,
         start: Some(start),
         port: 8000,
-        confidence: if framework.is_some() || files { Confidence::Medium } else { Confidence::Low },
+        confidence: if framework.is_some() || files {
+            Confidence::Medium
+        } else {
+            Confidence::Low
+        },
         reason: match framework {
             Some(name) => format!("composer.json or its files name {name}"),
             None if directory.has("composer.json") => "it has a composer.json".to_owned(),
@@ -296,15 +364,31 @@ fn elixir(directory: &Directory) -> Option<Stack> {
 
 fn java(directory: &Directory) -> Option<Stack> {
     let maven = directory.has("pom.xml");
-    let gradle = directory.first_of(&["build.gradle", "build.gradle.kts"]).is_some();
+    let gradle = directory
+        .first_of(&["build.gradle", "build.gradle.kts"])
+        .is_some();
     if !maven && !gradle {
         return None;
     }
     let framework = directory.get("java");
     let (manager, tool) = if maven {
-        ("maven", if directory.has("mvnw") { "./mvnw" } else { "mvn" })
+        (
+            "maven",
+            if directory.has("mvnw") {
+                "./mvnw"
+            } else {
+                "mvn"
+            },
+        )
     } else {
-        ("gradle", if directory.has("gradlew") { "./gradlew" } else { "gradle" })
+        (
+            "gradle",
+            if directory.has("gradlew") {
+                "./gradlew"
+            } else {
+                "gradle"
+            },
+        )
     };
     let dev = match (framework, maven) {
         (Some("Spring Boot"), true) => format!("{tool} spring-boot:run"),
@@ -316,22 +400,48 @@ fn java(directory: &Directory) -> Option<Stack> {
         (_, false) => format!("{tool} run"),
     };
     let (build, jar) = if maven {
-        (format!("{tool} package -DskipTests"), if framework == Some("Quarkus") { "target/quarkus-app/quarkus-run.jar" } else { "target/*.jar" })
+        (
+            format!("{tool} package -DskipTests"),
+            if framework == Some("Quarkus") {
+                "target/quarkus-app/quarkus-run.jar"
+            } else {
+                "target/*.jar"
+            },
+        )
     } else {
-        (format!("{tool} build -x test"), if framework == Some("Quarkus") { "build/quarkus-app/quarkus-run.jar" } else { "build/libs/*.jar" })
+        (
+            format!("{tool} build -x test"),
+            if framework == Some("Quarkus") {
+                "build/quarkus-app/quarkus-run.jar"
+            } else {
+                "build/libs/*.jar"
+            },
+        )
     };
     Some(Stack {
         project_type: "java",
-        language: if directory.get("kotlin").is_some() { "Kotlin" } else { "Java" },
+        language: if directory.get("kotlin").is_some() {
+            "Kotlin"
+        } else {
+            "Java"
+        },
         framework: framework.map(ToOwned::to_owned),
         package_manager: Some(manager),
-        version: directory.get("java-version").filter(|version| matches!(*version, "8" | "11" | "17" | "21" | "24" | "25")).unwrap_or("21").to_owned(),
+        version: directory
+            .get("java-version")
+            .filter(|version| matches!(*version, "8" | "11" | "17" | "21" | "24" | "25"))
+            .unwrap_or("21")
+            .to_owned(),
         install: None,
         dev: Some(dev),
         build: Some(build),
         start: Some(format!("java -jar {jar}")),
         port: directory.fixed_port().unwrap_or(8080),
-        confidence: if framework.is_some() { Confidence::High } else { Confidence::Medium },
+        confidence: if framework.is_some() {
+            Confidence::High
+        } else {
+            Confidence::Medium
+        },
         reason: match framework {
             Some(name) => format!("its {manager} build names {name}"),
             None => format!("it is built with {manager}"),
@@ -344,7 +454,11 @@ fn dotnet(directory: &Directory) -> Option<Stack> {
     let project = web.or_else(|| directory.get("dotnet"))?;
     Some(Stack {
         project_type: "dotnet",
-        language: if project.ends_with(".fsproj") { "F#" } else { "C#" },
+        language: if project.ends_with(".fsproj") {
+            "F#"
+        } else {
+            "C#"
+        },
         framework: web.map(|_| "ASP.NET Core".to_owned()),
         package_manager: Some("nuget"),
         version: directory.get("dotnet-version").unwrap_or("9.0").to_owned(),
@@ -353,7 +467,11 @@ fn dotnet(directory: &Directory) -> Option<Stack> {
         build: Some(format!("dotnet publish -c Release {project}")),
         start: Some(format!("dotnet run -c Release --project {project}")),
         port: 8080,
-        confidence: if web.is_some() { Confidence::High } else { Confidence::Medium },
+        confidence: if web.is_some() {
+            Confidence::High
+        } else {
+            Confidence::Medium
+        },
         reason: match web {
             Some(project) => format!("{project} is a project of the web SDK"),
             None => format!("it has the project {project}"),
@@ -397,7 +515,10 @@ fn rust(directory: &Directory) -> Option<Stack> {
         install: Some("cargo fetch".to_owned()),
         dev: Some("cargo run".to_owned()),
         build: Some("cargo build --release".to_owned()),
-        start: Some(format!("./target/release/{}", directory.get("rust-name").unwrap_or("app"))),
+        start: Some(format!(
+            "./target/release/{}",
+            directory.get("rust-name").unwrap_or("app")
+        )),
         port: directory.fixed_port().unwrap_or(port),
         confidence: Confidence::Medium,
         reason: "Cargo.toml is there, and a program among its sources".to_owned(),
@@ -406,11 +527,29 @@ fn rust(directory: &Directory) -> Option<Stack> {
 
 fn deno(directory: &Directory) -> Option<Stack> {
     let configured = directory.get("deno").is_some();
-    let main = directory.get("deno-main").or_else(|| configured.then(|| directory.first_of(&["main.ts", "main.tsx", "server.ts", "mod.ts", "main.js"])).flatten());
-    let task = |name: &str| directory.all("deno-task").any(|task| task.split_once('=').is_some_and(|(known, _)| known == name));
-    let fresh = directory.all("deno-import").any(|import| import.contains("fresh"));
-    let dev = if task("dev") { Some("deno task dev".to_owned()) } else { None };
-    let start = if task("start") { Some("deno task start".to_owned()) } else { main.map(|main| format!("deno run --allow-net --allow-env --allow-read {main}")) };
+    let main = directory.get("deno-main").or_else(|| {
+        configured
+            .then(|| directory.first_of(&["main.ts", "main.tsx", "server.ts", "mod.ts", "main.js"]))
+            .flatten()
+    });
+    let task = |name: &str| {
+        directory
+            .all("deno-task")
+            .any(|task| task.split_once('=').is_some_and(|(known, _)| known == name))
+    };
+    let fresh = directory
+        .all("deno-import")
+        .any(|import| import.contains("fresh"));
+    let dev = if task("dev") {
+        Some("deno task dev".to_owned())
+    } else {
+        None
+    };
+    let start = if task("start") {
+        Some("deno task start".to_owned())
+    } else {
+        main.map(|main| format!("deno run --allow-net --allow-env --allow-read {main}"))
+    };
     if dev.is_none() && start.is_none() {
         return None;
     }
@@ -425,19 +564,58 @@ fn deno(directory: &Directory) -> Option<Stack> {
         build: task("build").then(|| "deno task build".to_owned()),
         start,
         port: directory.fixed_port().unwrap_or(8000),
-        confidence: if configured { Confidence::High } else { Confidence::Medium },
-        reason: if configured { "it has a deno.json".to_owned() } else { "its program uses Deno's own interface".to_owned() },
+        confidence: if configured {
+            Confidence::High
+        } else {
+            Confidence::Medium
+        },
+        reason: if configured {
+            "it has a deno.json".to_owned()
+        } else {
+            "its program uses Deno's own interface".to_owned()
+        },
     })
 }
 
 /// Generators of sites, and sites as they are.
 fn generator(directory: &Directory) -> Option<Stack> {
-    let (language, framework, manager, version, install, dev, build, start, port) = match directory.get("generator") {
-        Some("Hugo") => ("Go templates", "Hugo", "hugo", "0.140.2", None, "hugo server --bind 0.0.0.0", Some("hugo --minify"), "hugo server", 1313),
-        Some("MkDocs") => ("Python", "MkDocs", "pip", "3.12", Some("pip install mkdocs"), "mkdocs serve --dev-addr 0.0.0.0:8000", Some("mkdocs build"), "mkdocs serve", 8000),
-        Some("Jekyll") => ("Ruby", "Jekyll", "bundler", "3.4", Some("gem install jekyll"), "jekyll serve --host 0.0.0.0", Some("jekyll build"), "jekyll serve", 4000),
-        _ => return None,
-    };
+    let (language, framework, manager, version, install, dev, build, start, port) =
+        match directory.get("generator") {
+            Some("Hugo") => (
+                "Go templates",
+                "Hugo",
+                "hugo",
+                "0.140.2",
+                None,
+                "hugo server --bind 0.0.0.0",
+                Some("hugo --minify"),
+                "hugo server",
+                1313,
+            ),
+            Some("MkDocs") => (
+                "Python",
+                "MkDocs",
+                "pip",
+                "3.12",
+                Some("pip install mkdocs"),
+                "mkdocs serve --dev-addr 0.0.0.0:8000",
+                Some("mkdocs build"),
+                "mkdocs serve",
+                8000,
+            ),
+            Some("Jekyll") => (
+                "Ruby",
+                "Jekyll",
+                "bundler",
+                "3.4",
+                Some("gem install jekyll"),
+                "jekyll serve --host 0.0.0.0",
+                Some("jekyll build"),
+                "jekyll serve",
+                4000,
+            ),
+            _ => return None,
+        };
     Some(Stack {
         project_type: "static",
         language,

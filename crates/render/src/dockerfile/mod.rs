@@ -36,12 +36,19 @@ const IGNORE: &str = ".git\nnode_modules\n**/node_modules\n.venv\n**/__pycache__
 pub fn generate(inventory: &Inventory, images: &Images) -> Option<Dockerfile> {
     let root = inventory.root();
     for directory in &inventory.directories {
-        let Some(found) = stack(directory, root).filter(|found| found.start.is_some() || found.dev.is_some()) else { continue };
+        let Some(found) =
+            stack(directory, root).filter(|found| found.start.is_some() || found.dev.is_some())
+        else {
+            continue;
+        };
         if let Some(made) = recipes::of(&found, directory, root, images) {
             return Some(made);
         }
     }
-    inventory.directories.iter().find_map(|directory| recipes::site(directory, images))
+    inventory
+        .directories
+        .iter()
+        .find_map(|directory| recipes::site(directory, images))
 }
 
 /// A text under construction.
@@ -53,7 +60,10 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn new(images: &'a Images, what: &str) -> Self {
         Self {
-            lines: vec!["# syntax=docker/dockerfile:1".to_owned(), format!("# {what}. Add a Dockerfile of your own to build it in another way.")],
+            lines: vec![
+                "# syntax=docker/dockerfile:1".to_owned(),
+                format!("# {what}. Add a Dockerfile of your own to build it in another way."),
+            ],
             images,
         }
     }
@@ -74,13 +84,19 @@ impl<'a> Writer<'a> {
 
     /// A command without a shell, so that no word of it is read as anything else.
     fn run(&mut self, mounts: &[&str], words: &[&str]) -> &mut Self {
-        let mounts: String = mounts.iter().map(|place| format!("--mount=type=cache,target={place} ")).collect();
+        let mounts: String = mounts
+            .iter()
+            .map(|place| format!("--mount=type=cache,target={place} "))
+            .collect();
         self.line(&format!("RUN {mounts}{}", json!(words)))
     }
 
     /// A command of ours that a shell reads.
     fn shell(&mut self, mounts: &[&str], script: &str) -> &mut Self {
-        let mounts: String = mounts.iter().map(|place| format!("--mount=type=cache,target={place} ")).collect();
+        let mounts: String = mounts
+            .iter()
+            .map(|place| format!("--mount=type=cache,target={place} "))
+            .collect();
         self.line(&format!("RUN {mounts}{script}"))
     }
 

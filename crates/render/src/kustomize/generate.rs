@@ -12,37 +12,89 @@ use crate::Folder;
 use crate::folder::{join, name as last};
 use crate::rendered::RenderError;
 
-pub(super) fn all(folder: &Folder, file: &str, at: &str, map: &Map<String, Value>, resources: &mut Vec<Resource>) -> Result<(), RenderError> {
-    for (key, kind) in [("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")] {
+pub(super) fn all(
+    folder: &Folder,
+    file: &str,
+    at: &str,
+    map: &Map<String, Value>,
+    resources: &mut Vec<Resource>,
+) -> Result<(), RenderError> {
+    for (key, kind) in [
+        ("configMapGenerator", "ConfigMap"),
+        ("secretGenerator", "Secret"),
+    ] {
         for entry in list(map, key) {
-            one(folder, file, at, &entry, map.get("generatorOptions"), kind, resources)?;
+            one(
+                folder,
+                file,
+                at,
+                &entry,
+                map.get("generatorOptions"),
+                kind,
+                resources,
+            )?;
         }
     }
     Ok(())
 }
 
-fn one(folder: &Folder, file: &str, at: &str, entry: &Value, shared: Option<&Value>, kind: &str, resources: &mut Vec<Resource>) -> Result<(), RenderError> {
+fn one(
+    folder: &Folder,
+    file: &str,
+    at: &str,
+    entry: &Value,
+    shared: Option<&Value>,
+    kind: &str,
+    resources: &mut Vec<Resource>,
+) -> Result<(), RenderError> {
     let failed = |message: String| RenderError::new(file, message);
-    let name = entry["name"].as_str().filter(|name| !name.is_empty()).ok_or_else(|| failed(format!("a generator of a {kind} has no name")))?;
+    let name = entry["name"]
+        .as_str()
+        .filter(|name| !name.is_empty())
+        .ok_or_else(|| failed(format!("a generator of a {kind} has no name")))?;
     let mut data: BTreeMap<String, String> = BTreeMap::new();
-    let texts = |key: &str| entry[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(ToOwned::to_owned).collect::<Vec<_>>();
+    let texts = |key: &str| {
+        entry[key]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(ToOwned::to_owned)
+            .collect::<Vec<_>>()
+    };
     let read = |path: &str| -> Result<String, RenderError> {
         let path = join(at, path).map_err(|error| failed(error.to_string()))?;
-        Ok(folder.text(&path).map_err(|error| failed(error.to_string()))?.to_owned())
+        Ok(folder
+            .text(&path)
+            .map_err(|error| failed(error.to_string()))?
+            .to_owned())
     };
     for literal in texts("literals") {
-        let (key, value) = literal.split_once('=').ok_or_else(|| failed(format!("the literal {literal:?} of {name} is not key=value")))?;
-        let unquoted = [('"', '"'), ('\'', '\'')].iter().find_map(|(open, close)| value.strip_prefix(*open)?.strip_suffix(*close));
+        let (key, value) = literal.split_once('=').ok_or_else(|| {
+            failed(format!(
+                "the literal {literal:?} of {name} is not key=value"
+            ))
+        })?;
+        let unquoted = [('"', '"'), ('\'', '\'')]
+            .iter()
+            .find_map(|(open, close)| value.strip_prefix(*open)?.strip_suffix(*close));
         data.insert(key.to_owned(), unquoted.unwrap_or(value).to_owned());
     }
     for source in texts("files") {
-        let (key, path) = source.split_once('=').map_or_else(|| (last(&source).to_owned(), source.clone()), |(key, path)| (key.to_owned(), path.to_owned()));
+        let (key, path) = source.split_once('=').map_or_else(
+            || (last(&source).to_owned(), source.clone()),
+            |(key, path)| (key.to_owned(), path.to_owned()),
+        );
         data.insert(key, read(&path)?);
     }
     let mut envs = texts("envs");
     envs.extend(entry["env"].as_str().map(ToOwned::to_owned));
     for env in envs {
-        for line in read(&env)?.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        for line in read(&env)?
+            .lines()
+            .map(str::trim_start)
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        {
             match line.split_once('=') {
                 Some((key, value)) => data.insert(key.to_owned(), value.to_owned()),
                 // A name alone would come from the environment of whoever builds.
@@ -50,11 +102,19 @@ fn one(folder: &Folder, file: &str, at: &str, entry: &Value, shared: Option<&Val
             };
         }
     }
-    let option = |key: &str| entry["options"].get(key).or_else(|| shared?.get(key)).cloned().unwrap_or_default();
+    let option = |key: &str| {
+        entry["options"]
+            .get(key)
+            .or_else(|| shared?.get(key))
+            .cloned()
+            .unwrap_or_default()
+    };
     let mut object = json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": name } });
     let field = "data";
     let value: BTreeMap<String, String> = if kind == "Secret" {
-        data.iter().map(|(key, text)| (key.clone(), STANDARD.encode(text))).collect()
+        data.iter()
+            .map(|(key, text)| (key.clone(), STANDARD.encode(text)))
+            .collect()
     } else {
         data.clone()
     };
@@ -69,7 +129,13 @@ fn one(folder: &Folder, file: &str, at: &str, entry: &Value, shared: Option<&Val
     }
     for notes in ["labels", "annotations"] {
         let mut all = Map::new();
-        for source in [shared.map(|shared| &shared[notes]), Some(&entry["options"][notes])].into_iter().flatten() {
+        for source in [
+            shared.map(|shared| &shared[notes]),
+            Some(&entry["options"][notes]),
+        ]
+        .into_iter()
+        .flatten()
+        {
             all.extend(source.as_object().cloned().unwrap_or_default());
         }
         if !all.is_empty() {
@@ -80,10 +146,20 @@ fn one(folder: &Folder, file: &str, at: &str, entry: &Value, shared: Option<&Val
         object["immutable"] = json!(true);
     }
     let hashed = option("disableNameSuffixHash") != true;
-    let existing = resources.iter_mut().find(|resource| resource.kind() == kind && resource.is_called(name));
+    let existing = resources
+        .iter_mut()
+        .find(|resource| resource.kind() == kind && resource.is_called(name));
     match (entry["behavior"].as_str().unwrap_or("create"), existing) {
-        ("create" | "", None) => resources.push(Resource { object, names: Vec::new(), hashed }),
-        ("create" | "", Some(_)) => return Err(failed(format!("{kind} {name} is there already; say behavior: merge or replace"))),
+        ("create" | "", None) => resources.push(Resource {
+            object,
+            names: Vec::new(),
+            hashed,
+        }),
+        ("create" | "", Some(_)) => {
+            return Err(failed(format!(
+                "{kind} {name} is there already; say behavior: merge or replace"
+            )));
+        }
         ("merge", Some(known)) => {
             let mut all = known.object[field].as_object().cloned().unwrap_or_default();
             all.extend(object[field].as_object().cloned().unwrap_or_default());
@@ -94,7 +170,9 @@ fn one(folder: &Folder, file: &str, at: &str, entry: &Value, shared: Option<&Val
             known.object[field] = object[field].clone();
             merge_notes(&mut known.object, &object);
         }
-        ("merge" | "replace", None) => return Err(failed(format!("there is no {kind} {name} to change"))),
+        ("merge" | "replace", None) => {
+            return Err(failed(format!("there is no {kind} {name} to change")));
+        }
         (other, _) => return Err(failed(format!("{other:?} is no behavior"))),
     }
     Ok(())
@@ -122,7 +200,13 @@ pub(super) fn hash(object: &Value) -> String {
         content["binaryData"] = binary.clone();
     }
     // Go's writer of JSON escapes what HTML would take for its own.
-    let text = content.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
+    let text = content
+        .to_string()
+        .replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026")
+        .replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029");
     // Vowels and digits that look like them are replaced, so that no words come out.
     hex::encode(Sha256::digest(text))[..10]
         .chars()

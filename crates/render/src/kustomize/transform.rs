@@ -10,11 +10,32 @@ use crate::rendered::RenderError;
 /// Kinds whose names are the cluster's and stay.
 const UNNAMED: &[&str] = &["CustomResourceDefinition", "APIService", "Namespace"];
 /// Kinds that belong to no namespace.
-const CLUSTER: &[&str] = &["CustomResourceDefinition", "APIService", "ClusterRole", "ClusterRoleBinding", "StorageClass", "PersistentVolume", "PriorityClass", "IngressClass", "Node"];
+const CLUSTER: &[&str] = &[
+    "CustomResourceDefinition",
+    "APIService",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "StorageClass",
+    "PersistentVolume",
+    "PriorityClass",
+    "IngressClass",
+    "Node",
+];
 /// Kinds that make pods from a template.
-const WORKLOADS: &[&str] = &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job"];
+const WORKLOADS: &[&str] = &[
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "ReplicaSet",
+    "ReplicationController",
+    "Job",
+];
 
-pub(super) fn all(file: &str, map: &Map<String, Value>, resources: &mut [Resource]) -> Result<(), RenderError> {
+pub(super) fn all(
+    file: &str,
+    map: &Map<String, Value>,
+    resources: &mut [Resource],
+) -> Result<(), RenderError> {
     let text = |key: &str| map.get(key).and_then(Value::as_str).unwrap_or_default();
     let namespace = text("namespace");
     if !namespace.is_empty() {
@@ -28,7 +49,10 @@ pub(super) fn all(file: &str, map: &Map<String, Value>, resources: &mut [Resourc
     }
     let (prefix, suffix) = (text("namePrefix"), text("nameSuffix"));
     if !prefix.is_empty() || !suffix.is_empty() {
-        for resource in resources.iter_mut().filter(|resource| !UNNAMED.contains(&resource.kind())) {
+        for resource in resources
+            .iter_mut()
+            .filter(|resource| !UNNAMED.contains(&resource.kind()))
+        {
             let name = format!("{prefix}{}{suffix}", resource.name());
             resource.rename(name);
         }
@@ -40,8 +64,14 @@ pub(super) fn all(file: &str, map: &Map<String, Value>, resources: &mut [Resourc
     }
     for entry in list(map, "labels") {
         let pairs = entry["pairs"].as_object().cloned().unwrap_or_default();
-        if entry["fields"].as_array().is_some_and(|fields| !fields.is_empty()) {
-            return Err(RenderError::new(file, "labels with fields: is not done here; use includeSelectors or includeTemplates"));
+        if entry["fields"]
+            .as_array()
+            .is_some_and(|fields| !fields.is_empty())
+        {
+            return Err(RenderError::new(
+                file,
+                "labels with fields: is not done here; use includeSelectors or includeTemplates",
+            ));
         }
         let selectors = entry["includeSelectors"] == true;
         let templates = selectors || entry["includeTemplates"] == true;
@@ -53,7 +83,10 @@ pub(super) fn all(file: &str, map: &Map<String, Value>, resources: &mut [Resourc
         for resource in resources.iter_mut() {
             extend(&mut resource.object["metadata"]["annotations"], annotations);
             if WORKLOADS.contains(&resource.kind()) {
-                extend(&mut resource.object["spec"]["template"]["metadata"]["annotations"], annotations);
+                extend(
+                    &mut resource.object["spec"]["template"]["metadata"]["annotations"],
+                    annotations,
+                );
             }
         }
     }
@@ -61,13 +94,23 @@ pub(super) fn all(file: &str, map: &Map<String, Value>, resources: &mut [Resourc
         let name = entry["name"].as_str().unwrap_or_default().to_owned();
         let mut found = false;
         for resource in resources.iter_mut() {
-            if matches!(resource.kind(), "Deployment" | "StatefulSet" | "ReplicaSet" | "ReplicationController") && resource.is_called(&name) {
+            if matches!(
+                resource.kind(),
+                "Deployment" | "StatefulSet" | "ReplicaSet" | "ReplicationController"
+            ) && resource.is_called(&name)
+            {
                 resource.object["spec"]["replicas"] = entry["count"].clone();
                 found = true;
             }
         }
         if !found {
-            return Err(RenderError::new(file, format!("replicas: there is nothing called {name:?}; there are {}", known(resources))));
+            return Err(RenderError::new(
+                file,
+                format!(
+                    "replicas: there is nothing called {name:?}; there are {}",
+                    known(resources)
+                ),
+            ));
         }
     }
     for entry in list(map, "images") {
@@ -97,9 +140,16 @@ fn label(resource: &mut Resource, labels: &Map<String, Value>, selectors: bool, 
     extend(&mut object["metadata"]["labels"], labels);
     let is_workload = WORKLOADS.contains(&kind.as_str());
     if templates && is_workload {
-        extend(&mut object["spec"]["template"]["metadata"]["labels"], labels);
+        extend(
+            &mut object["spec"]["template"]["metadata"]["labels"],
+            labels,
+        );
         if selectors {
-            for template in object["spec"]["volumeClaimTemplates"].as_array_mut().into_iter().flatten() {
+            for template in object["spec"]["volumeClaimTemplates"]
+                .as_array_mut()
+                .into_iter()
+                .flatten()
+            {
                 extend(&mut template["metadata"]["labels"], labels);
             }
         }
@@ -111,7 +161,9 @@ fn label(resource: &mut Resource, labels: &Map<String, Value>, selectors: bool, 
                     extend(&mut object["spec"]["selector"], labels);
                 }
             }
-            "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" => extend(&mut object["spec"]["selector"]["matchLabels"], labels),
+            "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" => {
+                extend(&mut object["spec"]["selector"]["matchLabels"], labels)
+            }
             "Job" | "PodDisruptionBudget" => {
                 if object["spec"]["selector"]["matchLabels"].is_object() {
                     extend(&mut object["spec"]["selector"]["matchLabels"], labels);
@@ -144,8 +196,13 @@ fn images(value: &mut Value, entry: &Value) {
 }
 
 fn substitute(image: &str, entry: &Value) -> Option<String> {
-    let (rest, digest) = image.split_once('@').map_or((image, None), |(rest, digest)| (rest, Some(digest)));
-    let (name, tag) = rest.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or((rest, None), |(name, tag)| (name, Some(tag)));
+    let (rest, digest) = image
+        .split_once('@')
+        .map_or((image, None), |(rest, digest)| (rest, Some(digest)));
+    let (name, tag) = rest
+        .rsplit_once(':')
+        .filter(|(_, tag)| !tag.contains('/'))
+        .map_or((rest, None), |(name, tag)| (name, Some(tag)));
     if entry["name"].as_str()? != name {
         return None;
     }
@@ -171,13 +228,26 @@ fn substitute(image: &str, entry: &Value) -> Option<String> {
 type Renamed = BTreeMap<(&'static str, String), String>;
 
 /// The kinds that others refer to.
-const REFERRED: &[&str] = &["ConfigMap", "Secret", "PersistentVolumeClaim", "ServiceAccount", "Service", "Deployment", "StatefulSet", "Role", "ClusterRole"];
+const REFERRED: &[&str] = &[
+    "ConfigMap",
+    "Secret",
+    "PersistentVolumeClaim",
+    "ServiceAccount",
+    "Service",
+    "Deployment",
+    "StatefulSet",
+    "Role",
+    "ClusterRole",
+];
 
 /// Puts the present names where other objects use earlier ones.
 pub(super) fn references(resources: &mut [Resource]) {
     let mut renamed = Renamed::new();
     for kind in REFERRED {
-        let of_kind: Vec<&Resource> = resources.iter().filter(|resource| resource.kind() == *kind).collect();
+        let of_kind: Vec<&Resource> = resources
+            .iter()
+            .filter(|resource| resource.kind() == *kind)
+            .collect();
         for resource in &of_kind {
             for old in &resource.names {
                 // A name that another one has now is not an earlier one.
@@ -220,13 +290,21 @@ fn walk(value: &mut Value, at: &str, renamed: &Renamed) {
             }
             for key in ["scaleTargetRef", "roleRef"] {
                 if let Some(reference) = map.get_mut(key) {
-                    let kind = reference["kind"].as_str().and_then(|kind| REFERRED.iter().find(|known| **known == kind)).copied();
+                    let kind = reference["kind"]
+                        .as_str()
+                        .and_then(|kind| REFERRED.iter().find(|known| **known == kind))
+                        .copied();
                     if let Some(kind) = kind {
                         put(reference.get_mut("name"), kind, renamed);
                     }
                 }
             }
-            for subject in map.get_mut("subjects").and_then(Value::as_array_mut).into_iter().flatten() {
+            for subject in map
+                .get_mut("subjects")
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+            {
                 if subject["kind"] == "ServiceAccount" {
                     put(subject.get_mut("name"), "ServiceAccount", renamed);
                 }

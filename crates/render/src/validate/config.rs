@@ -67,8 +67,18 @@ pub fn config(config: &EnvironmentConfig) -> Result<(), String> {
     let images = config
         .image
         .iter()
-        .chain(config.init_containers.iter().filter_map(|init| init.image.as_ref()))
-        .chain(config.services.iter().map(|service| &service.container.image));
+        .chain(
+            config
+                .init_containers
+                .iter()
+                .filter_map(|init| init.image.as_ref()),
+        )
+        .chain(
+            config
+                .services
+                .iter()
+                .map(|service| &service.container.image),
+        );
     for image in images.filter(|image| !image.is_empty()) {
         image_reference(image).map_err(|why| format!("the image {image:?} {why}"))?;
     }
@@ -76,7 +86,12 @@ pub fn config(config: &EnvironmentConfig) -> Result<(), String> {
         .env
         .iter()
         .chain(config.init_containers.iter().flat_map(|init| &init.env))
-        .chain(config.services.iter().flat_map(|service| &service.container.env));
+        .chain(
+            config
+                .services
+                .iter()
+                .flat_map(|service| &service.container.env),
+        );
     for variable in variables {
         if let Some(secret) = reserved_secret(variable) {
             return Err(format!(
@@ -97,7 +112,13 @@ pub fn config(config: &EnvironmentConfig) -> Result<(), String> {
 }
 
 fn reserved_secret(variable: &EnvVar) -> Option<&str> {
-    let name = variable.value_from.as_ref()?.secret_key_ref.as_ref()?.name.as_str();
+    let name = variable
+        .value_from
+        .as_ref()?
+        .secret_key_ref
+        .as_ref()?
+        .name
+        .as_str();
     RESERVED_SECRETS.contains(&name).then_some(name)
 }
 

@@ -2,7 +2,9 @@
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -25,14 +27,23 @@ pub(super) fn place(object: &Value) -> Place {
     let kind = object["kind"].as_str().unwrap_or_default();
     let version = object["apiVersion"].as_str().unwrap_or_default();
     if kind.is_empty() || version.is_empty() {
-        return Place::Refused("has no kind or no apiVersion, so it is no Kubernetes object".to_owned());
+        return Place::Refused(
+            "has no kind or no apiVersion, so it is no Kubernetes object".to_owned(),
+        );
     }
     let group = version.rsplit_once('/').map_or("", |(group, _)| group);
-    let hook = object["metadata"]["annotations"]["helm.sh/hook"].as_str().unwrap_or_default();
+    let hook = object["metadata"]["annotations"]["helm.sh/hook"]
+        .as_str()
+        .unwrap_or_default();
     if hook.split(',').any(|hook| hook.trim().starts_with("test")) {
         return Place::LeftOut("it is a test of the chart");
     }
-    if hook.split(',').any(|hook| matches!(hook.trim(), "pre-delete" | "post-delete" | "pre-rollback" | "post-rollback")) {
+    if hook.split(',').any(|hook| {
+        matches!(
+            hook.trim(),
+            "pre-delete" | "post-delete" | "pre-rollback" | "post-rollback"
+        )
+    }) {
         return Place::LeftOut("it is a hook for an event that a preview does not have");
     }
     match (version, kind) {
@@ -66,7 +77,25 @@ fn is_cluster_kind(kind: &str) -> bool {
         || kind.ends_with("WebhookConfiguration")
         || matches!(
             kind,
-            "CustomResourceDefinition" | "PersistentVolume" | "StorageClass" | "PriorityClass" | "RuntimeClass" | "IngressClass" | "APIService" | "Node" | "CSIDriver" | "CSINode" | "VolumeAttachment" | "PodSecurityPolicy" | "ValidatingAdmissionPolicy" | "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicy" | "FlowSchema" | "PriorityLevelConfiguration" | "CertificateSigningRequest" | "GatewayClass"
+            "CustomResourceDefinition"
+                | "PersistentVolume"
+                | "StorageClass"
+                | "PriorityClass"
+                | "RuntimeClass"
+                | "IngressClass"
+                | "APIService"
+                | "Node"
+                | "CSIDriver"
+                | "CSINode"
+                | "VolumeAttachment"
+                | "PodSecurityPolicy"
+                | "ValidatingAdmissionPolicy"
+                | "ValidatingAdmissionPolicyBinding"
+                | "MutatingAdmissionPolicy"
+                | "FlowSchema"
+                | "PriorityLevelConfiguration"
+                | "CertificateSigningRequest"
+                | "GatewayClass"
         )
 }
 
@@ -121,7 +150,11 @@ fn differences(at: &str, value: &Value, known: &Value, missing: &mut Vec<String>
     match (value, known) {
         (Value::Object(map), Value::Object(known)) => {
             for (key, value) in map {
-                let path = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+                let path = if at.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{at}.{key}")
+                };
                 match known.get(key) {
                     Some(known) => differences(&path, value, known, missing),
                     None if is_empty(value) => {}
@@ -145,7 +178,9 @@ fn octal_modes(value: &mut Value) {
             for (key, value) in map {
                 if matches!(key.as_str(), "defaultMode" | "mode")
                     && let Some(text) = value.as_str()
-                    && let Some(mode) = text.strip_prefix('0').and_then(|digits| u32::from_str_radix(digits.trim_start_matches('o'), 8).ok())
+                    && let Some(mode) = text.strip_prefix('0').and_then(|digits| {
+                        u32::from_str_radix(digits.trim_start_matches('o'), 8).ok()
+                    })
                 {
                     *value = json!(mode);
                 }
@@ -161,7 +196,10 @@ fn workload(gate: &mut Gate, object: &str, value: &mut Value, kind: &str) {
     if kind == "Job" {
         for key in ["manualSelector", "selector", "managedBy"] {
             if !value["spec"][key].is_null() {
-                gate.refuse(object, format!("sets spec.{key}; leave it out, Kubernetes sets it itself"));
+                gate.refuse(
+                    object,
+                    format!("sets spec.{key}; leave it out, Kubernetes sets it itself"),
+                );
             }
         }
     }
@@ -184,8 +222,14 @@ fn workload(gate: &mut Gate, object: &str, value: &mut Value, kind: &str) {
         metadata.remove("namespace");
         metadata.remove("name");
         metadata.remove("creationTimestamp");
-        if metadata.get("finalizers").is_some_and(|value| !is_empty(value)) {
-            gate.refuse(object, "sets finalizers on its pods, which would outlive the preview");
+        if metadata
+            .get("finalizers")
+            .is_some_and(|value| !is_empty(value))
+        {
+            gate.refuse(
+                object,
+                "sets finalizers on its pods, which would outlive the preview",
+            );
         }
     }
     let Some(spec) = template["spec"].as_object_mut() else {
@@ -196,8 +240,13 @@ fn workload(gate: &mut Gate, object: &str, value: &mut Value, kind: &str) {
 }
 
 fn service(gate: &mut Gate, object: &str, value: &mut Value) {
-    let Some(spec) = value["spec"].as_object_mut() else { return };
-    if spec.get("externalIPs").is_some_and(|value| !is_empty(value)) {
+    let Some(spec) = value["spec"].as_object_mut() else {
+        return;
+    };
+    if spec
+        .get("externalIPs")
+        .is_some_and(|value| !is_empty(value))
+    {
         gate.refuse(object, "asks for externalIPs, addresses that belong to the cluster or to others; leave them out");
     }
     match spec.get("type").and_then(Value::as_str).map(ToOwned::to_owned).as_deref() {
@@ -208,19 +257,40 @@ fn service(gate: &mut Gate, object: &str, value: &mut Value) {
         }
         _ => {}
     }
-    if spec.get("externalName").is_some_and(|value| !is_empty(value)) {
-        gate.refuse(object, "has an externalName; a Service of a preview leads to its own pods");
+    if spec
+        .get("externalName")
+        .is_some_and(|value| !is_empty(value))
+    {
+        gate.refuse(
+            object,
+            "has an externalName; a Service of a preview leads to its own pods",
+        );
     }
-    for key in ["externalName", "externalTrafficPolicy", "loadBalancerIP", "loadBalancerSourceRanges", "loadBalancerClass", "healthCheckNodePort", "allocateLoadBalancerNodePorts"] {
+    for key in [
+        "externalName",
+        "externalTrafficPolicy",
+        "loadBalancerIP",
+        "loadBalancerSourceRanges",
+        "loadBalancerClass",
+        "healthCheckNodePort",
+        "allocateLoadBalancerNodePorts",
+    ] {
         spec.remove(key);
     }
     for key in ["clusterIP", "clusterIPs"] {
-        let headless = spec.get(key).is_some_and(|value| value == "None" || value == &json!(["None"]));
+        let headless = spec
+            .get(key)
+            .is_some_and(|value| value == "None" || value == &json!(["None"]));
         if !headless {
             spec.remove(key);
         }
     }
-    for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+    for port in spec
+        .get_mut("ports")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
         if let Some(port) = port.as_object_mut() {
             port.remove("nodePort");
         }
@@ -233,32 +303,46 @@ fn service(gate: &mut Gate, object: &str, value: &mut Value) {
 fn secret(gate: &mut Gate, object: &str, value: &Value) {
     match value["type"].as_str() {
         Some(kind @ ("kubernetes.io/service-account-token" | "bootstrap.kubernetes.io/token")) => {
-            gate.refuse(object, format!("is of type {kind}, which gives access to the cluster; previews have none"));
+            gate.refuse(
+                object,
+                format!("is of type {kind}, which gives access to the cluster; previews have none"),
+            );
         }
         _ => {}
     }
 }
 
 fn claim(gate: &mut Gate, object: &str, spec: &mut Value) {
-    let Some(spec) = spec.as_object_mut() else { return };
+    let Some(spec) = spec.as_object_mut() else {
+        return;
+    };
     for key in ["volumeName", "selector", "dataSource", "dataSourceRef"] {
         if spec.get(key).is_some_and(|value| !is_empty(value)) {
             gate.refuse(object, format!("names an existing volume or source of data ({key}); a preview gets new volumes only"));
         }
     }
     if spec.get("volumeMode").is_some_and(|mode| mode == "Block") {
-        gate.refuse(object, "asks for a raw block device; use a file system (volumeMode: Filesystem)");
+        gate.refuse(
+            object,
+            "asks for a raw block device; use a file system (volumeMode: Filesystem)",
+        );
     }
     for key in ["storageClassName", "volumeAttributesClassName"] {
         if spec.remove(key).is_some_and(|value| !is_empty(&value)) {
-            gate.warn(object, format!("{key} is left out; the cluster's default storage is used"));
+            gate.warn(
+                object,
+                format!("{key} is left out; the cluster's default storage is used"),
+            );
         }
     }
 }
 
 fn account(gate: &mut Gate, object: &str, value: &mut Value) {
     if value["automountServiceAccountToken"] == true {
-        gate.warn(object, "its token is not mounted: the pods of a preview have none");
+        gate.warn(
+            object,
+            "its token is not mounted: the pods of a preview have none",
+        );
     }
     value["automountServiceAccountToken"] = json!(false);
     if let Some(map) = value.as_object_mut()
@@ -266,8 +350,21 @@ fn account(gate: &mut Gate, object: &str, value: &mut Value) {
     {
         gate.warn(object, "its secrets are left out");
     }
-    let roles: Vec<String> = value["metadata"]["annotations"].as_object().into_iter().flatten().map(|(key, _)| key.clone()).filter(|key| key.contains("amazonaws.com") || key.contains("iam.gke.io") || key.contains("azure.workload")).collect();
+    let roles: Vec<String> = value["metadata"]["annotations"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, _)| key.clone())
+        .filter(|key| {
+            key.contains("amazonaws.com")
+                || key.contains("iam.gke.io")
+                || key.contains("azure.workload")
+        })
+        .collect();
     for role in roles {
-        gate.refuse(object, format!("asks for an identity of the cloud ({role}); previews have none"));
+        gate.refuse(
+            object,
+            format!("asks for an identity of the cloud ({role}); previews have none"),
+        );
     }
 }

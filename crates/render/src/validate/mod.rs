@@ -66,7 +66,10 @@ struct Gate {
 
 impl Gate {
     fn refuse(&mut self, object: &str, message: impl Into<String>) {
-        self.refusals.push(Refusal { object: object.to_owned(), message: message.into() });
+        self.refusals.push(Refusal {
+            object: object.to_owned(),
+            message: message.into(),
+        });
     }
 
     fn warn(&mut self, object: &str, message: impl Into<String>) {
@@ -90,11 +93,21 @@ pub fn admit(rendered: Rendered, policy: Policy) -> Result<Rendered, Refused> {
         flatten(object, &mut objects, 0);
     }
     if objects.len() > MAX_OBJECTS {
-        gate.refuse("the whole", format!("has {} objects; at most {MAX_OBJECTS} are deployed", objects.len()));
+        gate.refuse(
+            "the whole",
+            format!(
+                "has {} objects; at most {MAX_OBJECTS} are deployed",
+                objects.len()
+            ),
+        );
         return Err(Refused(gate.refusals));
     }
     namespaces(&mut gate, &mut objects);
-    gate.accounts = objects.iter().filter(|object| object["kind"] == "ServiceAccount").filter_map(|object| object["metadata"]["name"].as_str().map(ToOwned::to_owned)).collect();
+    gate.accounts = objects
+        .iter()
+        .filter(|object| object["kind"] == "ServiceAccount")
+        .filter_map(|object| object["metadata"]["name"].as_str().map(ToOwned::to_owned))
+        .collect();
     let mut kept = Vec::new();
     let mut ingresses = Vec::new();
     let mut seen = BTreeSet::new();
@@ -126,7 +139,9 @@ pub fn admit(rendered: Rendered, policy: Policy) -> Result<Rendered, Refused> {
         gate.refusals.dedup();
         return Err(Refused(gate.refusals));
     }
-    let route = rendered.route.or_else(|| routes::choose(&mut gate, &kept, &ingresses));
+    let route = rendered
+        .route
+        .or_else(|| routes::choose(&mut gate, &kept, &ingresses));
     order(&mut kept);
     gate.warnings.sort();
     gate.warnings.dedup();
@@ -140,15 +155,24 @@ pub fn admit(rendered: Rendered, policy: Policy) -> Result<Rendered, Refused> {
 
 /// `Deployment web`.
 fn name_of(object: &Value) -> String {
-    let kind = object["kind"].as_str().unwrap_or("an object without a kind");
+    let kind = object["kind"]
+        .as_str()
+        .unwrap_or("an object without a kind");
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    let text: String = format!("{kind} {name}").chars().filter(|c| !c.is_control()).take(120).collect();
+    let text: String = format!("{kind} {name}")
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(120)
+        .collect();
     text.trim_end().to_owned()
 }
 
 /// Lists are only wrapping.
 fn flatten(object: Value, all: &mut Vec<Value>, depth: usize) {
-    let is_list = object["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) && object["items"].is_array();
+    let is_list = object["kind"]
+        .as_str()
+        .is_some_and(|kind| kind.ends_with("List"))
+        && object["items"].is_array();
     match object {
         Value::Null => {}
         Value::Object(mut map) if is_list && depth < 4 => {
@@ -197,11 +221,18 @@ fn namespaces(gate: &mut Gate, objects: &mut [Value]) {
 fn is_dns(name: &str, dots: bool, most: usize) -> bool {
     let plain = |part: &str| {
         !part.is_empty()
-            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
             && !part.starts_with('-')
             && !part.ends_with('-')
     };
-    name.len() <= most && if dots { name.split('.').all(plain) } else { plain(name) }
+    name.len() <= most
+        && if dots {
+            name.split('.').all(plain)
+        } else {
+            plain(name)
+        }
 }
 
 /// Names, and notes that are the operator's own.
@@ -212,19 +243,44 @@ fn metadata(gate: &mut Gate, object: &str, value: &mut Value) {
         gate.refuse(object, "has no metadata.name");
         return;
     };
-    let name = metadata.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let name = metadata
+        .get("name")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     if !is_dns(&name, !is_service, if is_service { 63 } else { 253 }) {
-        gate.refuse(object, format!("has the name {name:?}, which is not one that Kubernetes takes"));
+        gate.refuse(
+            object,
+            format!("has the name {name:?}, which is not one that Kubernetes takes"),
+        );
     }
-    if name.starts_with("catalyst-") || name == "registry-credentials" || (name == "default" && is_account) {
-        gate.refuse(object, "has a name that is reserved for Catalyst's own objects; rename it");
+    if name.starts_with("catalyst-")
+        || name == "registry-credentials"
+        || (name == "default" && is_account)
+    {
+        gate.refuse(
+            object,
+            "has a name that is reserved for Catalyst's own objects; rename it",
+        );
     }
     for key in ["finalizers", "ownerReferences"] {
         if metadata.get(key).is_some_and(|value| !is_empty(value)) {
-            gate.refuse(object, format!("sets metadata.{key}, which would outlive the preview; leave it out"));
+            gate.refuse(
+                object,
+                format!("sets metadata.{key}, which would outlive the preview; leave it out"),
+            );
         }
     }
-    for key in ["generateName", "uid", "resourceVersion", "creationTimestamp", "managedFields", "selfLink", "generation", "deletionTimestamp"] {
+    for key in [
+        "generateName",
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "managedFields",
+        "selfLink",
+        "generation",
+        "deletionTimestamp",
+    ] {
         metadata.remove(key);
     }
     own_notes(gate, object, metadata);
@@ -236,7 +292,9 @@ fn metadata(gate: &mut Gate, object: &str, value: &mut Value) {
 /// Takes out labels and annotations that only the operator may set.
 fn own_notes(gate: &mut Gate, object: &str, metadata: &mut Map<String, Value>) {
     for kind in ["labels", "annotations"] {
-        let Some(notes) = metadata.get_mut(kind) else { continue };
+        let Some(notes) = metadata.get_mut(kind) else {
+            continue;
+        };
         if notes.is_null() {
             metadata.remove(kind);
             continue;
@@ -262,7 +320,10 @@ fn own_notes(gate: &mut Gate, object: &str, metadata: &mut Map<String, Value>) {
             !ours || allowed
         });
         for key in taken {
-            gate.warn(object, format!("the {kind} {key} is Catalyst's own and left out"));
+            gate.warn(
+                object,
+                format!("the {kind} {key} is Catalyst's own and left out"),
+            );
         }
     }
 }

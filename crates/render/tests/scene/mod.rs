@@ -15,15 +15,24 @@ pub struct Case {
 impl Case {
     /// A line before the first file, such as `path: deploy`.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Reads lines of `name: value`, then files, each after a line `-- path --`.
     pub fn parse(name: &str, text: &str) -> Self {
-        let mut case = Self { name: name.to_owned(), headers: Vec::new(), folder: Folder::default() };
+        let mut case = Self {
+            name: name.to_owned(),
+            headers: Vec::new(),
+            folder: Folder::default(),
+        };
         let mut file: Option<(String, String)> = None;
         for line in text.lines() {
-            let path = line.strip_prefix("-- ").and_then(|line| line.strip_suffix(" --"));
+            let path = line
+                .strip_prefix("-- ")
+                .and_then(|line| line.strip_suffix(" --"));
             match (path, &mut file) {
                 (Some(path), _) => {
                     if let Some((path, text)) = file.replace((path.to_owned(), String::new())) {
@@ -48,7 +57,9 @@ impl Case {
 }
 
 pub fn directory(kind: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests").join(kind)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests")
+        .join(kind)
 }
 
 /// All cases of a kind, in order.
@@ -57,7 +68,12 @@ pub fn cases(kind: &str) -> Vec<Case> {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|end| end == "txt"))
-        .map(|path| Case::parse(path.file_stem().unwrap().to_str().unwrap(), &std::fs::read_to_string(&path).unwrap()))
+        .map(|path| {
+            Case::parse(
+                path.file_stem().unwrap().to_str().unwrap(),
+                &std::fs::read_to_string(&path).unwrap(),
+            )
+        })
         .collect();
     all.sort_by(|one, other| one.name.cmp(&other.name));
     all
@@ -72,8 +88,17 @@ pub fn compare(kind: &str, name: &str, text: &str) -> Option<String> {
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
     (expected != text).then(|| {
-        let line = expected.lines().zip(text.lines()).position(|(one, other)| one != other).unwrap_or_else(|| expected.lines().count().min(text.lines().count()));
+        let line = expected
+            .lines()
+            .zip(text.lines())
+            .position(|(one, other)| one != other)
+            .unwrap_or_else(|| expected.lines().count().min(text.lines().count()));
         let at = |text: &str| text.lines().nth(line).unwrap_or("(its end)").to_owned();
-        format!("{name}, line {}: expected {:?}, got {:?}", line + 1, at(&expected), at(text))
+        format!(
+            "{name}, line {}: expected {:?}, got {:?}",
+            line + 1,
+            at(&expected),
+            at(text)
+        )
     })
 }
