@@ -230,6 +230,13 @@ async fn a_list_of_an_older_moment_may_be_asked_for() {
     answer.refused(422, "Invalid");
     let answer = contract.get(&format!("{path}?resourceVersion=text")).await;
     answer.refused(400, "BadRequest");
+    let far = format!("{path}?resourceVersion=18446744073709551&resourceVersionMatch=NotOlderThan");
+    let answer = contract.get(&far).await;
+    answer.refused(504, "Timeout");
+    assert_eq!(
+        answer.body["details"]["causes"][0]["reason"],
+        "ResourceVersionTooLarge"
+    );
 }
 
 #[tokio::test]

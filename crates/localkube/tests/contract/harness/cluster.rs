@@ -47,6 +47,8 @@ impl Cluster {
         let mut config = config.await.unwrap();
         // Watches and logs that are followed are quiet for a while.
         config.read_timeout = None;
+        // Each answer is looked at as it came, also one that a client would ask for again.
+        config.default_retry = false;
         kube::Client::try_from(config).unwrap()
     }
 
