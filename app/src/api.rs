@@ -7,6 +7,7 @@ mod access;
 
 pub use access::*;
 
+use catalyst_model::platform::{EnvironmentPage, ProjectPlatform};
 use catalyst_model::views::{
     DeliveryView, LogQuery, OperationsView, PreviewDetail, PreviewFilter, PreviewList, ProjectView,
 };
@@ -88,6 +89,52 @@ pub async fn list_projects() -> Result<Vec<ProjectView>, AppError> {
     server::answer(previews.projects(&actor).await)
 }
 
+/// A project's platform, by its slug.
+#[server(prefix = "/api/fn", endpoint = "platform", input = GetUrl)]
+pub async fn get_platform(slug: String) -> Result<ProjectPlatform, AppError> {
+    let (previews, actor) = server::caller()?;
+    server::answer(previews.platform(&actor, &slug).await)
+}
+
+/// One Environment of a project.
+#[server(prefix = "/api/fn", endpoint = "environment", input = GetUrl)]
+pub async fn get_environment(slug: String, name: String) -> Result<EnvironmentPage, AppError> {
+    let (previews, actor) = server::caller()?;
+    server::answer(previews.environment_page(&actor, &slug, &name).await)
+}
+
+/// Writes a secret of a project.
+#[server(prefix = "/api/fn", endpoint = "write-secret")]
+pub async fn write_secret(
+    slug: String,
+    level: String,
+    of: String,
+    name: String,
+    value: String,
+    description: String,
+) -> Result<(), AppError> {
+    let (previews, actor) = server::caller()?;
+    let secret = server::answer(server::secret(&level, &of, name, value, description))?;
+    server::answer(previews.write_secret_of(&actor, &slug, secret).await)
+}
+
+/// Removes a secret of a project.
+#[server(prefix = "/api/fn", endpoint = "remove-secret")]
+pub async fn remove_secret(
+    slug: String,
+    level: String,
+    of: String,
+    name: String,
+) -> Result<(), AppError> {
+    let (previews, actor) = server::caller()?;
+    let level = server::answer(server::level(&level, &of))?;
+    server::answer(
+        previews
+            .remove_secret_of(&actor, &slug, &level, &name)
+            .await,
+    )
+}
+
 /// The newest deliveries about one's repositories.
 #[server(prefix = "/api/fn", endpoint = "deliveries", input = GetUrl)]
 pub async fn list_deliveries(limit: u32) -> Result<Vec<DeliveryView>, AppError> {
@@ -106,8 +153,8 @@ pub async fn read_operations() -> Result<OperationsView, AppError> {
 mod server {
     use std::time::Duration;
 
-    use catalyst_model::{ids::CommitSha, state::Role, views::LogQuery};
-    use catalyst_previews::{Actor, Error, Previews};
+    use catalyst_model::{ids::CommitSha, secrets::SecretLevel, state::Role, views::LogQuery};
+    use catalyst_previews::{Actor, Error, Previews, SecretToWrite};
     use futures::StreamExt;
     use leptos::prelude::use_context;
 
@@ -151,6 +198,29 @@ mod server {
         Role::from_word(word).ok_or_else(|| Error::Invalid {
             field: "role",
             problem: format!("{word:?} is none of owner, admin and member"),
+        })
+    }
+
+    pub(super) fn level(word: &str, of: &str) -> Result<SecretLevel, Error> {
+        SecretLevel::parse(word, of).map_err(|problem| Error::Invalid {
+            field: "level",
+            problem,
+        })
+    }
+
+    pub(super) fn secret(
+        level_word: &str,
+        of: &str,
+        name: String,
+        value: String,
+        description: String,
+    ) -> Result<SecretToWrite, Error> {
+        Ok(SecretToWrite {
+            level: level(level_word, of)?,
+            name,
+            // Browsers send line ends as CR LF, whatever was typed.
+            value: value.replace("\r\n", "\n").into(),
+            description,
         })
     }
 

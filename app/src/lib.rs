@@ -39,10 +39,12 @@ use leptos_router::{
 use pages::{
     delete::DeletePage,
     deliveries::DeliveriesPage,
+    environment::EnvironmentPage,
     list::ListPage,
     not_found::NotFoundPage,
     overview::OverviewPage,
     preview::PreviewPage,
+    project::ProjectPage,
     projects::ProjectsPage,
     sign_in::SignInPage,
     teams::{list::TeamsPage, team::TeamPage},
@@ -104,6 +106,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/preview-environments/:id") view=PreviewPage ssr=ssr.clone() />
                     <Route path=path!("/preview-environments/:id/delete") view=DeletePage ssr=ssr.clone() />
                     <Route path=path!("/projects") view=ProjectsPage ssr=ssr.clone() />
+                    <Route path=path!("/projects/:slug/platform") view=ProjectPage ssr=ssr.clone() />
+                    <Route path=path!("/projects/:slug/env/:env") view=EnvironmentPage ssr=ssr.clone() />
                     <Route path=path!("/deliveries") view=DeliveriesPage ssr=ssr.clone() />
                     <Route path=path!("/teams") view=TeamsPage ssr=ssr.clone() />
                     <Route path=path!("/teams/:name") view=TeamPage ssr=ssr.clone() />

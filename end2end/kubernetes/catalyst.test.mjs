@@ -106,7 +106,7 @@ const RIGHTS = {
     "/persistentvolumeclaims create list patch watch",
     "/pods list watch",
     "/resourcequotas create list patch watch",
-    "/secrets create",
+    "/secrets create patch",
     "/serviceaccounts create list patch watch",
     "/services create delete list patch watch",
     "apps/deployments create list patch watch",

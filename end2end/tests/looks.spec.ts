@@ -33,6 +33,7 @@ test("every page is accessible in light and dark, wide and narrow", async ({
   await page.goto(failed);
   await expect(status(page)).toHaveText("Failed", { timeout: 60_000 });
 
+  const project = repository.namespace(1).replace(/-preview-1$/, "");
   const pages: Record<string, string> = {
     "list": "/preview-environments",
     "list-empty": "/preview-environments?q=nothing-is-called-this",
@@ -41,6 +42,9 @@ test("every page is accessible in light and dark, wide and narrow", async ({
     "preview-delete": `${failed}/delete`,
     "preview-missing": "/preview-environments/no-such-preview",
     "projects": "/projects",
+    "platform": `/projects/${project}/platform`,
+    "environment": `/projects/${project}/env/preview-1`,
+    "environment-missing": `/projects/${project}/env/preview-99`,
     "deliveries": "/deliveries",
     "overview": "/overview",
     "sign-in": "/sign-in?token=none",

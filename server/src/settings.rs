@@ -229,6 +229,34 @@ impl ShellSettings {
     }
 }
 
+/// What previews' secrets are kept with, and who is handed them.
+#[derive(Debug, Clone, Args)]
+pub struct SecretSettings {
+    /// What previews' secrets are encrypted with: 64 hexadecimal digits, as `openssl rand -hex 32`
+    /// prints them. With the embedded cluster one is made up and kept in the data folder
+    /// [default: none, and no secrets can be kept].
+    #[arg(long, env = "TOKEN_ENCRYPTION_KEY", hide_env_values = true)]
+    pub token_encryption_key: Option<Secret>,
+
+    /// The key from before: what is encrypted with it is encrypted anew at the start.
+    #[arg(
+        long,
+        env = "TOKEN_ENCRYPTION_KEY_PREVIOUS",
+        hide_env_values = true,
+        requires = "token_encryption_key"
+    )]
+    pub token_encryption_key_previous: Option<Secret>,
+
+    /// The service account of the operator, in Catalyst's own namespace: it alone is handed
+    /// previews' secrets.
+    #[arg(
+        long,
+        env = "CATALYST_OPERATOR_ACCOUNT",
+        default_value = "catalyst-operator"
+    )]
+    pub operator_account: String,
+}
+
 /// Where previews answer, and what they may reach.
 #[derive(Debug, Clone, Args)]
 pub struct PreviewRouting {
@@ -269,6 +297,19 @@ pub struct PreviewRouting {
     /// cluster [default: none, and only public repositories can be cloned].
     #[arg(long, env = "CATALYST_CREDENTIALS_URL")]
     pub credentials_url: Option<Url>,
+
+    /// Where the operator reaches the web side, which hands it previews' secrets; set by the chart,
+    /// and by itself with the embedded cluster [default: none, and previews get no secrets].
+    #[arg(long, env = "CATALYST_INTERNAL_URL")]
+    pub internal_url: Option<http::Uri>,
+
+    /// The file with the operator's own token for that.
+    #[arg(
+        long,
+        env = "CATALYST_OPERATOR_TOKEN_FILE",
+        default_value = "/var/run/secrets/catalyst.dev/web/token"
+    )]
+    pub operator_token_file: PathBuf,
 
     /// A file of certificates (PEM) that clones trust instead of those of their image, for a GitHub
     /// Enterprise Server with one of its own.
@@ -411,6 +452,17 @@ pub enum SettingsError {
         "GITHUB_APP_ID and GITHUB_PAT are both set: Catalyst acts as one of them; unset the other"
     )]
     TwoIdentities,
+    /// No HTTP client.
+    #[error("the HTTP client for the web side does not work")]
+    Client(#[source] Box<kube::Error>),
+    /// A key that is none.
+    #[error("{name} cannot be used: {why}")]
+    Key {
+        /// The variable.
+        name: &'static str,
+        /// What is wrong, without the key.
+        why: catalyst_previews::InvalidKey,
+    },
     /// The App's key or the token is none.
     #[error("the GitHub credentials cannot be used")]
     Credentials(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -5,11 +5,13 @@ use std::{
     io::Write,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::Context;
 use catalyst_cluster::{Cluster, ClusterSource, lease::Election};
+use catalyst_crd::{identity::SECRETS_AUDIENCE, labels::WEB_MANAGER};
 use catalyst_github::{
     Credentials, GitHub, Settings as GitHubClientSettings,
     credentials::InvalidCredentials,
@@ -17,11 +19,20 @@ use catalyst_github::{
     webhook::{WebhookSecret, WebhookSecrets},
 };
 use catalyst_localkube::{HostService, LocalKubeConfig, StartError};
-use catalyst_operator::{CredentialsDoor, EgressRule, OperatorSettings, network::NetworkProbe};
-use catalyst_previews::{PreviewSettings, Previews, Redactor};
+use catalyst_operator::{
+    CredentialsDoor, EgressRule, OperatorSettings, TokenSource, WebSide, network::NetworkProbe,
+};
+use catalyst_previews::{Keyring, PreviewSettings, Previews, Redactor, ServiceAccountName};
 use catalyst_store::{SessionPool, Store};
-use k8s_openapi::api::core::v1::Node;
-use kube::{Api, api::ListParams};
+use futures::future::BoxFuture;
+use k8s_openapi::api::{
+    authentication::v1::{TokenRequest, TokenRequestSpec},
+    core::v1::{Node, ServiceAccount},
+};
+use kube::{
+    Api,
+    api::{ListParams, ObjectMeta, PostParams},
+};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 use tower_sessions_sqlx_store::{PostgresStore, SqliteStore};
@@ -29,7 +40,7 @@ use url::Url;
 
 use crate::{
     http::{CALLBACK_PATH, session::Sessions},
-    settings::{Common, GitHubSettings, PreviewRouting, Secret, SettingsError},
+    settings::{Common, GitHubSettings, PreviewRouting, Secret, SecretSettings, SettingsError},
 };
 
 /// How long running work may take to come to its end when we are asked to stop.
@@ -100,9 +111,110 @@ fn checked(name: &'static str, secret: &Secret) -> anyhow::Result<WebhookSecret>
     Ok(WebhookSecret::new(secret.0.clone())?)
 }
 
-/// The secret of local mode: 32 random bytes, made once.
+/// What previews' secrets are encrypted with. In `local` mode a key is made up where none is set,
+/// and kept in that folder.
+pub fn keyring(settings: &SecretSettings, local: Option<&Path>) -> anyhow::Result<Option<Keyring>> {
+    let set = settings.token_encryption_key.as_ref();
+    let current = match (set, local) {
+        (Some(key), _) => key.0.clone(),
+        (None, Some(data)) => local_secret(data, "encryption-key")?,
+        (None, None) => return Ok(None),
+    };
+    let refused = |name| move |why| SettingsError::Key { name, why };
+    Keyring::new(&current, None).map_err(refused("TOKEN_ENCRYPTION_KEY"))?;
+    let previous = settings.token_encryption_key_previous.as_ref();
+    let previous = previous.map(|key| &key.0);
+    let keyring = Keyring::new(&current, previous);
+    Ok(Some(
+        keyring.map_err(refused("TOKEN_ENCRYPTION_KEY_PREVIOUS"))?,
+    ))
+}
+
+/// The operator's service account.
+pub fn operator_account(settings: &SecretSettings, routing: &PreviewRouting) -> ServiceAccountName {
+    ServiceAccountName {
+        namespace: routing.own_namespace().unwrap_or(SYSTEM).to_owned(),
+        name: settings.operator_account.clone(),
+    }
+}
+
+/// Tokens as the operator asks for them.
+fn tokens<F>(make: impl Fn() -> F + Send + Sync + 'static) -> TokenSource
+where
+    F: Future<Output = anyhow::Result<String>> + Send + 'static,
+{
+    type Boxed = Box<dyn std::error::Error + Send + Sync>;
+    Arc::new(move || {
+        let made = make();
+        Box::pin(async move { made.await.map_err(Boxed::from) })
+            as BoxFuture<'static, Result<String, Boxed>>
+    })
+}
+
+/// Tokens of the operator's from a file that the kubelet keeps fresh.
+pub fn token_file(path: PathBuf) -> TokenSource {
+    tokens(move || {
+        let path = path.clone();
+        async move {
+            let read = tokio::fs::read_to_string(&path).await;
+            let read = read.with_context(|| {
+                format!(
+                    "cannot read {} (CATALYST_OPERATOR_TOKEN_FILE)",
+                    path.display()
+                )
+            });
+            Ok(read?.trim().to_owned())
+        }
+    })
+}
+
+/// The operator's own account in a cluster where no chart has made it, and tokens of it.
+pub async fn own_account(
+    cluster: &Cluster,
+    account: &ServiceAccountName,
+) -> anyhow::Result<TokenSource> {
+    cluster.ensure_namespace(&account.namespace, &[]).await?;
+    let api: Api<ServiceAccount> = Api::namespaced(cluster.client(), &account.namespace);
+    let wanted = ServiceAccount {
+        metadata: ObjectMeta {
+            name: Some(account.name.clone()),
+            namespace: Some(account.namespace.clone()),
+            ..ObjectMeta::default()
+        },
+        automount_service_account_token: Some(false),
+        ..ServiceAccount::default()
+    };
+    cluster.apply(&api, WEB_MANAGER, &wanted).await?;
+    let name = account.name.clone();
+    Ok(tokens(move || {
+        let (api, name) = (api.clone(), name.clone());
+        async move {
+            let request = TokenRequest {
+                spec: TokenRequestSpec {
+                    audiences: vec![SECRETS_AUDIENCE.to_owned()],
+                    expiration_seconds: Some(600),
+                    bound_object_ref: None,
+                },
+                ..TokenRequest::default()
+            };
+            let parameters = PostParams::default();
+            let made = api.create_token_request(&name, &parameters, &request);
+            let made = made
+                .await
+                .context("the operator's account gives no token")?;
+            Ok(made.status.map(|status| status.token).unwrap_or_default())
+        }
+    }))
+}
+
+/// The secret that webhooks are signed with in local mode.
 pub fn local_webhook_secret(data: &Path) -> anyhow::Result<SecretString> {
-    let path = data.join("webhook-secret");
+    local_secret(data, "webhook-secret")
+}
+
+/// A secret of local mode: 32 random bytes, made once.
+fn local_secret(data: &Path, name: &str) -> anyhow::Result<SecretString> {
+    let path = data.join(name);
     match fs::read_to_string(&path) {
         Ok(secret) if secret.trim().len() >= SHORTEST_SECRET => Ok(secret.trim().into()),
         Ok(_) => anyhow::bail!(
@@ -210,16 +322,25 @@ fn key_text(key: &Secret) -> anyhow::Result<SecretString> {
 pub fn preview_settings(
     common: &Common,
     github: &GitHubSettings,
+    secrets: &SecretSettings,
     notices: Vec<String>,
 ) -> PreviewSettings {
-    let secrets = [
+    let keys = [
+        &secrets.token_encryption_key,
+        &secrets.token_encryption_key_previous,
+    ];
+    let known = [
         &github.github_webhook_secret,
         &github.github_webhook_secret_previous,
         &github.github_app_private_key,
         &github.github_app_client_secret,
         &github.github_pat,
     ];
-    let known = secrets.into_iter().flatten().map(|secret| secret.0.clone());
+    let known = known
+        .into_iter()
+        .chain(keys)
+        .flatten()
+        .map(|secret| secret.0.clone());
     PreviewSettings {
         dashboard_url: common.public_url().parse().ok(),
         allow_local_repositories: common.allow_local_repositories,
@@ -292,7 +413,15 @@ pub fn operator_settings(
             source,
         })
     });
+    let web = match routing.internal_url.as_ref().filter(|_| !local) {
+        Some(url) => {
+            let token = token_file(routing.operator_token_file.clone());
+            Some(WebSide::new(url, token).map_err(|e| SettingsError::Client(Box::new(e)))?)
+        }
+        None => None,
+    };
     Ok(OperatorSettings {
+        web,
         credentials: routing.credentials_url.as_ref().map(CredentialsDoor::at),
         git_certificates: certificates.transpose()?,
         preview_domain: routing.preview_domain.clone(),
@@ -321,12 +450,15 @@ fn network_probe(common: &Common, routing: &PreviewRouting) -> Option<NetworkPro
     })
 }
 
+/// Catalyst's own namespace, where nothing says otherwise.
+const SYSTEM: &str = "catalyst-system";
+
 /// The Lease that operators elect their leader by, in Catalyst's own namespace.
 const LEADER_LEASE: &str = "catalyst-operator";
 
 /// This process as a candidate for leading the operators of a cluster.
 pub fn election(cluster: &Cluster, routing: &PreviewRouting) -> Election {
-    let namespace = routing.own_namespace().unwrap_or("catalyst-system");
+    let namespace = routing.own_namespace().unwrap_or(SYSTEM);
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     // The same pod is another candidate after each restart.
     let identity = format!("{}-{:08x}", host.trim(), rand::random::<u32>());
@@ -389,7 +521,7 @@ pub fn open_credentials(
     let door = CredentialsDoor::at(&url);
     cluster.host_services.push(HostService {
         names: vec![LOCAL_WEB.to_owned(), format!("{LOCAL_WEB}.cluster.local")],
-        namespace: "catalyst-system".to_owned(),
+        namespace: SYSTEM.to_owned(),
         labels: CredentialsDoor::pods(),
         listener,
     });

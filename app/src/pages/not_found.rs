@@ -76,3 +76,35 @@ pub(crate) fn MissingPreview(id: String) -> impl IntoView {
         </div>
     }
 }
+
+/// Something of the cluster's that is not there, or that one may not see: by its type and name.
+#[component]
+pub(crate) fn Missing(
+    what: &'static str,
+    name: String,
+    causes: Vec<&'static str>,
+) -> impl IntoView {
+    request::set_page_status(404);
+    let title = format!("{what} not found");
+    view! {
+        <Title text=title.clone() />
+        <div class="card missing">
+            <span class="empty-icon">
+                <Icon glyph=Glyph::Box />
+            </span>
+            <h1>{title}</h1>
+            <p>"There is no " {what} " " <code class="breakable">{name}</code> "."</p>
+            <h2>"Why that may be"</h2>
+            <ul>{causes.into_iter().map(|cause| view! { <li>{cause}</li> }).collect_view()}</ul>
+            <div class="actions">
+                <a class="button primary" href="" rel="external">
+                    <Icon glyph=Glyph::Refresh />
+                    "Retry"
+                </a>
+                <a class="button" href="/projects">
+                    "See all projects"
+                </a>
+            </div>
+        </div>
+    }
+}

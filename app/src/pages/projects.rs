@@ -1,6 +1,6 @@
 //! The projects of one's teams.
 
-use catalyst_model::views::ProjectView;
+use catalyst_model::{names::project_namespace, views::ProjectView};
 use leptos::prelude::*;
 use leptos_meta::Title;
 
@@ -78,11 +78,14 @@ fn Projects(projects: Vec<ProjectView>) -> impl IntoView {
 fn Project(project: ProjectView) -> impl IntoView {
     let first = project.repositories.first().cloned().unwrap_or_default();
     let previews = format!("/preview-environments?q={}", format::encode(&first));
+    let page = super::project::href(&project_namespace(&project.team, &project.name));
     let count = format::count(project.previews as usize, "preview", "previews");
     view! {
         <li class="card project">
             <div class="project-head">
-                <h2>{project.name}</h2>
+                <h2>
+                    <a href=page>{project.name}</a>
+                </h2>
                 <span class="tag">{project.team}</span>
             </div>
             <ul class="repositories">

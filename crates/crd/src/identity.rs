@@ -7,5 +7,8 @@
 pub const GIT_ACCOUNT: &str = "catalyst-git-clone";
 /// The audience of its tokens: the door that hands out credentials for Git.
 pub const GIT_AUDIENCE: &str = "catalyst-git";
+/// The audience of the operator's tokens for the web side: the door that hands out previews'
+/// secrets.
+pub const SECRETS_AUDIENCE: &str = "catalyst-secrets";
 /// The label of pods that may reach that door.
 pub const GIT_CLIENT: &str = "catalyst.dev/git-client";

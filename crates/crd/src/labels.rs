@@ -33,6 +33,11 @@ pub const REQUEST: &str = "catalyst.dev/request";
 pub const RETRY: &str = "catalyst.dev/retry";
 /// Annotation on an Environment: the value of [`RETRY`] that its status speaks of.
 pub const OBSERVED_RETRY: &str = "catalyst.dev/observed-retry";
+/// Annotation on an Environment: which version of its secrets it is to run with, or [`NO_SECRETS`].
+/// The same annotation on a pod: which version it was made with.
+pub const SECRETS: &str = "catalyst.dev/secrets";
+/// The value of [`SECRETS`] where there are none.
+pub const NO_SECRETS: &str = "none";
 /// Annotation on an Environment: how its source is built and run, in words.
 pub const RUNS: &str = "catalyst.dev/runs";
 /// Annotation on an Environment: the present attempt to bring it up, as `<key> <RFC 3339 time>`.

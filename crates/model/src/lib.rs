@@ -6,5 +6,7 @@ pub mod access;
 pub mod ids;
 pub mod names;
 pub mod namespaces;
+pub mod platform;
+pub mod secrets;
 pub mod state;
 pub mod views;

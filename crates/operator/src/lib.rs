@@ -23,11 +23,14 @@ pub mod network;
 mod project;
 pub mod repository;
 pub mod settings;
+mod web;
 
 pub use error::Error;
 pub use images::{Images, InvalidImage};
 pub use project::check as check_project;
 pub use settings::{CredentialsDoor, EgressRule, Inside, OperatorSettings};
+
+pub use web::{TokenSource, WebError, WebSide};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;

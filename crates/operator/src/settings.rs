@@ -7,6 +7,7 @@ use url::{Host, Url};
 
 use crate::images::Images;
 use crate::network::NetworkProbe;
+use crate::web::WebSide;
 
 /// The controllers' settings. Each field's documentation names its environment variable.
 #[derive(Debug, Clone)]
@@ -32,6 +33,9 @@ pub struct OperatorSettings {
     /// `CATALYST_CREDENTIALS_URL`: where the container that clones asks for credentials. Without
     /// it, only public repositories can be cloned.
     pub credentials: Option<CredentialsDoor>,
+    /// `CATALYST_INTERNAL_URL`: the web side, which hands out previews' secrets to the operator.
+    /// Without it, previews run without secrets.
+    pub web: Option<WebSide>,
     /// `CATALYST_GIT_CERTIFICATES`: certificates (PEM) that clones trust instead of their image's.
     pub git_certificates: Option<String>,
     /// `PREVIEW_EGRESS`: where previews may connect to besides their own namespace and DNS.
@@ -168,6 +172,7 @@ impl Default for OperatorSettings {
             allow_local_repositories: false,
             credentials: None,
             git_certificates: None,
+            web: None,
             egress: EgressRule::public_https(),
             deadline: Duration::from_secs(600),
             user_namespaces: false,

@@ -1,7 +1,7 @@
 //! The Environment that a preview wants: pure.
 
 use catalyst_crd::environment::{EnvironmentSource, ProjectRef};
-use catalyst_crd::labels::{ENVIRONMENT, ENVIRONMENT_ID, PROJECT, REQUEST, RETRY, TEAM};
+use catalyst_crd::labels::{ENVIRONMENT, ENVIRONMENT_ID, PROJECT, REQUEST, RETRY, SECRETS, TEAM};
 use catalyst_crd::{Environment, EnvironmentSpec, Project};
 use catalyst_model::ids::PullRequestNumber;
 use kube::ResourceExt;
@@ -32,6 +32,8 @@ pub struct Blueprint<'a> {
     pub number: PullRequestNumber,
     /// The commit and attempt.
     pub wanted: &'a Wanted,
+    /// Which version of its secrets it is to run with.
+    pub secrets: &'a str,
     /// The id of the HTTP request that asked for it, where one did.
     pub request_id: Option<&'a str>,
 }
@@ -79,6 +81,7 @@ impl Blueprint<'_> {
         }
         let annotations = environment.annotations_mut();
         annotations.insert(ENVIRONMENT_ID.to_owned(), self.preview_id.to_owned());
+        annotations.insert(SECRETS.to_owned(), self.secrets.to_owned());
         if let Some(request) = self.request_id {
             annotations.insert(REQUEST.to_owned(), request.to_owned());
         }
@@ -142,6 +145,7 @@ mod tests {
             branch: "a'; rm -rf / #",
             number: 7.try_into().unwrap(),
             wanted: &wanted,
+            secrets: "none",
             request_id: Some("r-1"),
         }
         .environment(present)

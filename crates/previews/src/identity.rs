@@ -40,7 +40,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    fn unavailable(action: impl Into<String>, source: impl Into<Cause>) -> Self {
+    pub(crate) fn unavailable(action: impl Into<String>, source: impl Into<Cause>) -> Self {
         Self::Unavailable {
             action: action.into(),
             source: source.into(),
@@ -50,7 +50,7 @@ impl Refusal {
 
 impl Previews {
     /// Who holds this token for `audience`.
-    async fn holder(
+    pub(crate) async fn holder(
         &self,
         bearer: Option<&SecretString>,
         audience: &str,

@@ -185,7 +185,7 @@ pub(crate) fn time(time: &Time) -> DateTime<Utc> {
 }
 
 /// The text if it is a URL that a browser may be sent to.
-fn web_url(text: &str) -> Option<String> {
+pub(crate) fn web_url(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
     let web = matches!(url.scheme(), "http" | "https") && url.host_str().is_some();
     (web && url.username().is_empty() && url.password().is_none()).then(|| text.to_owned())

@@ -8,5 +8,6 @@ mod list;
 mod logs;
 mod namespaces;
 mod operations;
+mod platform;
 
 pub use logs::LogStream;

@@ -1,7 +1,10 @@
 //! Secrets that Catalyst holds, taken out of every text before it is stored, shown or logged.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
@@ -13,15 +16,24 @@ pub const REDACTED: &str = "[redacted]";
 const SHORTEST: usize = 6;
 
 /// Takes known secret values out of texts: as they are, and as base64 at any offset (a secret
-/// inside a Basic authorization, say).
+/// inside a Basic authorization, say). Clones are the same one: what one learns, all know.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    needles: Vec<String>,
+    known: Arc<RwLock<Known>>,
+}
+
+#[derive(Default)]
+struct Known {
+    needles: BTreeSet<String>,
+    /// Finds all of them at once, the longest first: a secret that contains another one goes as a
+    /// whole. None while there are none.
+    search: Option<AhoCorasick>,
 }
 
 impl std::fmt::Debug for Redactor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Redactor({} needles)", self.needles.len())
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        write!(f, "Redactor({} needles)", known.needles.len())
     }
 }
 
@@ -30,33 +42,55 @@ impl Redactor {
     /// known line by line, as a log would show it.
     #[must_use]
     pub fn new(secrets: impl IntoIterator<Item = SecretString>) -> Self {
-        let mut needles = Vec::new();
+        let redactor = Self::default();
+        redactor.learn(secrets);
+        redactor
+    }
+
+    /// Knows these from now on, too.
+    pub fn learn(&self, secrets: impl IntoIterator<Item = SecretString>) {
+        let mut learned = Vec::new();
         for secret in secrets {
             let whole = secret.expose_secret().trim();
             for text in std::iter::once(whole).chain(whole.lines().map(str::trim)) {
                 if text.len() < SHORTEST || text.starts_with("-----") {
                     continue;
                 }
-                needles.push(text.to_owned());
-                needles.extend(encodings(text.as_bytes()));
+                learned.push(text.to_owned());
+                learned.extend(encodings(text.as_bytes()));
             }
         }
-        // The longest first: a secret that contains another one goes as a whole.
-        needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
-        needles.dedup();
-        Self { needles }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let before = known.needles.len();
+        known.needles.extend(learned);
+        if known.needles.len() == before {
+            return;
+        }
+        let search = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(&known.needles);
+        match search {
+            Ok(search) => known.search = Some(search),
+            // It would take gigabytes of secrets.
+            Err(error) => {
+                tracing::error!(%error, "newly learned secrets are not taken out of texts")
+            }
+        }
     }
 
     /// The text without the secrets.
     #[must_use]
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut out = Cow::Borrowed(text);
-        for needle in &self.needles {
-            if out.contains(needle.as_str()) {
-                out = Cow::Owned(out.replace(needle.as_str(), REDACTED));
-            }
-        }
-        out
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(search) = known.search.as_ref().filter(|it| it.is_match(text)) else {
+            return Cow::Borrowed(text);
+        };
+        let mut out = String::with_capacity(text.len());
+        search.replace_all_with(text, &mut out, |_, _, out| {
+            out.push_str(REDACTED);
+            true
+        });
+        Cow::Owned(out)
     }
 }
 
@@ -101,6 +135,15 @@ mod tests {
                 "{redacted}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_learned_later_is_known_to_every_clone() {
+        let redactor = Redactor::new(["first-canary".into()]);
+        let clone = redactor.clone();
+        redactor.learn(["second-canary".into(), "second-canary-longer".into()]);
+        let text = "first-canary second-canary-longer second-canary";
+        assert_eq!(clone.redact(text), "[redacted] [redacted] [redacted]");
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use catalyst_cluster::ServiceAccountName;
 use url::Url;
 
 use crate::redact::Redactor;
 use crate::shell::ShellLimits;
+use crate::secrets::Keyring;
 
 /// The settings of the use cases. [`PreviewSettings::default`] is what runs in production.
 #[derive(Debug, Clone)]
@@ -44,6 +46,10 @@ pub struct PreviewSettings {
     pub kept_logs: KeptLogs,
     /// How long shells may stay open, and how many.
     pub shells: ShellLimits,
+    /// What previews' secrets are encrypted with; none: none can be kept.
+    pub keyring: Option<Keyring>,
+    /// The service account of the operator, which alone is handed previews' secrets.
+    pub operator_account: Option<ServiceAccountName>,
     /// The secrets that no text may show.
     pub redactor: Redactor,
     /// The logins on GitHub of those who run this Catalyst: they see all teams.
@@ -92,6 +98,8 @@ impl Default for PreviewSettings {
             git_token_pat_mode: false,
             kept_logs: KeptLogs::default(),
             shells: ShellLimits::default(),
+            keyring: None,
+            operator_account: None,
             redactor: Redactor::default(),
             operators: Vec::new(),
             notices: Vec::new(),

@@ -29,6 +29,12 @@ impl Previews {
         let sweeping = async {
             self.inner.mirror.ready().await;
             loop {
+                if let Err(e) = self.learn_secrets().await {
+                    tracing::warn!(
+                        error = self.redacted_chain(&e),
+                        "other processes' secrets could not be learned"
+                    );
+                }
                 let done = self.sweep_alone().await;
                 // Another process sweeps right now, or this sweep failed: look again sooner.
                 let wait = match done {

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use crate::Previews;
 use crate::crew::Crew;
 use crate::desired::{Blueprint, differs};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::observe::{Wanted, observe};
 use crate::report::{VANISHED, as_it_is};
 use plan::{Action, plan};
@@ -47,6 +47,15 @@ impl From<StoreError> for Failure {
         Self {
             error: error.into(),
             passing: true,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            passing: error.kind() == ErrorKind::Unavailable,
+            error,
         }
     }
 }
@@ -203,6 +212,7 @@ impl Previews {
                 passing: false,
             })?,
             wanted: &wanted,
+            secrets: &self.secrets_version(preview).await?,
             request_id: preview.request_id.as_deref(),
         }
         .environment(present);
@@ -253,6 +263,10 @@ impl Previews {
     async fn finish_removal(&self, preview: &Preview) -> Result<(), Failure> {
         step!(preview, "k8s-resources-deleted", "deleted");
         if let Some(gone) = self.inner.store.finish_removal(&preview.id).await? {
+            let store = &self.inner.store;
+            store
+                .remove_environment_secrets(&gone.team, &gone.project, &gone.environment)
+                .await?;
             let took = Utc::now() - preview.updated_at;
             crate::metrics::removed(took);
             let took_ms = took.num_milliseconds();

@@ -25,6 +25,7 @@ mod previews;
 mod projects;
 mod pull_requests;
 mod repositories;
+mod secrets;
 mod sign_in;
 mod teams;
 mod tokens;
@@ -47,5 +48,6 @@ pub use pull_requests::{
 pub use repositories::Repository;
 pub use teams::{Member, Team};
 pub use tokens::{NewToken, Token};
+pub use secrets::{NewSecret, Sealed, StoredSecret};
 pub use users::{Membership, User};
 pub use work::Work;

@@ -6,6 +6,7 @@ use anyhow::Context;
 use axum::serve::ListenerExt;
 use catalyst_cluster::{Cluster, ClusterSource};
 use catalyst_localkube::LocalKube;
+use catalyst_operator::WebSide;
 use catalyst_previews::{PreviewSettings, Previews};
 use clap::Args;
 use tokio::task::JoinSet;
@@ -18,7 +19,9 @@ use crate::{
         inside::{self, Part},
         limits::SignInLimits,
     },
-    settings::{Common, GitHubSettings, PreviewRouting, SettingsError, ShellSettings},
+    settings::{
+        Common, GitHubSettings, PreviewRouting, SecretSettings, SettingsError, ShellSettings,
+    },
     wiring,
 };
 
@@ -31,6 +34,8 @@ pub struct Serve {
     routing: PreviewRouting,
     #[command(flatten)]
     shells: ShellSettings,
+    #[command(flatten)]
+    secrets: SecretSettings,
 
     /// Address of a second listener, which answers requests for Git credentials and nothing else:
     /// pods of previews may reach it, and not the dashboard [default: with the embedded cluster a
@@ -59,6 +64,8 @@ impl Serve {
             return Err(SettingsError::LocalRepositories.into());
         }
         let data = wiring::data_folder(&common)?;
+        let keyring = wiring::keyring(&self.secrets, local.then_some(data.as_path()))?;
+        let account = wiring::operator_account(&self.secrets, &self.routing);
         let secrets = wiring::webhook_secrets(&self.github, local.then_some(data.as_path()))?;
         let github = wiring::github(&common, &self.github)?;
         let mut operator_settings = wiring::operator_settings(&common, &self.routing, local)?;
@@ -113,6 +120,10 @@ impl Serve {
         };
         if local {
             cluster.install_crds().await?;
+            // The same door as in a Kubernetes, with the same proof.
+            let token = wiring::own_account(&cluster, &account).await?;
+            let url = format!("http://127.0.0.1:{port}").parse()?;
+            operator_settings.web = Some(WebSide::new(&url, token)?);
         }
 
         let notices = if local {
@@ -120,15 +131,14 @@ impl Serve {
         } else {
             Vec::new()
         };
-        let previews = Previews::new(
-            store.clone(),
-            cluster.clone(),
-            github,
-            PreviewSettings {
-                shells: self.shells.limits(),
-                ..wiring::preview_settings(&common, &self.github, notices)
-            },
-        );
+        let settings = PreviewSettings {
+            keyring,
+            shells: self.shells.limits(),
+            operator_account: Some(account),
+            ..wiring::preview_settings(&common, &self.github, &self.secrets, notices)
+        };
+        let previews = Previews::new(store.clone(), cluster.clone(), github, settings);
+        previews.open_secrets().await?;
         let mut background = JoinSet::new();
         match (self.run_operator.unwrap_or(local), local) {
             (false, _) => {}

@@ -67,6 +67,7 @@ pub async fn check_host(State(origins): State<Origins>, request: Request, next: 
     let path = request.uri().path();
     let exempt = path == super::WEBHOOK_PATH
         || path.starts_with(super::credentials::PREFIX)
+        || path.starts_with(super::internal::PREFIX)
         || path.starts_with("/api/health/");
     let host = request
         .headers()

@@ -2,11 +2,13 @@
 
 mod agents;
 pub mod credentials;
+mod environments;
 pub mod errors;
 pub mod guard;
 mod health;
 pub mod inside;
 pub mod limits;
+mod internal;
 mod pages;
 mod request_id;
 #[cfg(test)]
@@ -76,6 +78,12 @@ impl FromRef<AppState> for LeptosOptions {
     }
 }
 
+impl FromRef<AppState> for Previews {
+    fn from_ref(state: &AppState) -> Self {
+        state.previews.clone()
+    }
+}
+
 impl FromRef<AppState> for Origins {
     fn from_ref(state: &AppState) -> Self {
         state.origins.clone()
@@ -120,6 +128,14 @@ pub fn router(state: AppState, sessions: session::Sessions, secure: bool) -> Rou
         .route("/api/preview-environments/{id}/logs", get(streams::logs))
         .route("/api/ws/exec/{namespace}/{pod}", get(shell::open))
         .route(
+            "/api/environments/{namespace}/status",
+            get(environments::status),
+        )
+        .route(
+            "/api/environments/{namespace}/pods",
+            get(environments::pods),
+        )
+        .route(
             "/api/fn/{*name}",
             get(pages::server_function).post(pages::server_function),
         )
@@ -133,7 +149,8 @@ pub fn router(state: AppState, sessions: session::Sessions, secure: bool) -> Rou
         .route(WEBHOOK_PATH, post(webhook::receive))
         .route("/api/health/liveness", get(health::liveness))
         .route("/api/health/readiness", get(health::readiness))
-        .route(credentials::PATH, get(credentials::git_token));
+        .route(credentials::PATH, get(credentials::git_token))
+        .route(internal::PATH, get(internal::secrets));
     machines
         .merge(agents::routes(&state))
         .merge(browser)

@@ -5,7 +5,7 @@ pub(crate) mod header;
 mod history;
 mod logs;
 mod notice;
-mod pods;
+pub(crate) mod pods;
 mod shell;
 mod steps;
 mod story;

@@ -144,7 +144,7 @@ fn pod_tone(status: &str) -> Tone {
     }
 }
 
-fn container_tone(container: &ContainerView) -> Tone {
+pub(crate) fn container_tone(container: &ContainerView) -> Tone {
     match (container.state.as_str(), container.exit_code) {
         ("running", _) if container.ready || container.init => Tone::Ready,
         ("running", _) => Tone::Busy,
@@ -155,7 +155,7 @@ fn container_tone(container: &ContainerView) -> Tone {
     }
 }
 
-fn state_in_words(container: &ContainerView) -> String {
+pub(crate) fn state_in_words(container: &ContainerView) -> String {
     let reason = container.reason.as_deref();
     match (container.state.as_str(), container.exit_code) {
         ("running", _) if container.ready || container.init => "running".to_owned(),

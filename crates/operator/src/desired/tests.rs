@@ -99,6 +99,7 @@ fn development(
         settings: &settings,
         config,
         retry,
+        secrets: None,
     };
     ingredients
         .development(source, plan.as_ref(), services::variables(&config.services))
@@ -186,6 +187,7 @@ fn an_image_as_it_is() {
         settings: &settings,
         config: &config,
         retry: None,
+        secrets: None,
     };
     let workload = ingredients
         .production(Some(&COMMIT.parse().unwrap()), None)
@@ -329,6 +331,7 @@ fn a_configuration_without_image_or_port_is_said_to_be_incomplete() {
             settings: &settings,
             config: &config,
             retry: None,
+            secrets: None,
         };
         assert_eq!(
             ingredients
@@ -593,6 +596,7 @@ fn the_token_for_a_private_repository_is_mounted_by_the_container_that_clones_al
         settings: &settings,
         config: &config,
         retry: None,
+        secrets: None,
     };
     let workload = ingredients.development(&source, None, vec![]).unwrap();
     let pods = [
@@ -671,4 +675,25 @@ fn a_configuration_cannot_mount_the_operators_own_volumes() {
         let problem = super::validate::validate(&config).unwrap_err();
         assert_eq!(problem.reason, "ConfigRefused", "{own}");
     }
+}
+
+#[test]
+fn another_version_of_the_secrets_makes_the_pods_anew() {
+    let (target, settings, config) = (target(), settings(), full_config());
+    let with = |secrets| {
+        let ingredients = Ingredients {
+            target: &target,
+            settings: &settings,
+            config: &config,
+            retry: None,
+            secrets,
+        };
+        ingredients
+            .development(&pull_request(), None, vec![])
+            .unwrap()
+    };
+    let versions = [with(None), with(Some("1")), with(Some("2"))].map(|it| it.version);
+    assert_ne!(versions[0], versions[1]);
+    assert_ne!(versions[1], versions[2]);
+    assert_eq!(with(Some("1")).version, versions[1]);
 }

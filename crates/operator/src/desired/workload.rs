@@ -27,7 +27,7 @@ use crate::settings::OperatorSettings;
 /// The name of the Deployment, its Service and its Ingress, and its pods' label `app`.
 pub const NAME: &str = "web";
 /// The Secret that the web side's secrets are synced into.
-const SECRETS: &str = "catalyst-secrets";
+pub const SECRETS: &str = "catalyst-secrets";
 /// Tools of a detected plan, in the volume that its steps share, where no watcher looks.
 const TOOLS: &str = ".git/catalyst";
 /// Seconds that an old pod keeps answering while the way to it is taken down.
@@ -61,6 +61,8 @@ pub struct Ingredients<'a> {
     pub config: &'a EnvironmentConfig,
     /// The last retry that a person asked for.
     pub retry: Option<&'a str>,
+    /// The version of its secrets, where it has some: pods are made anew with another one.
+    pub secrets: Option<&'a str>,
 }
 
 /// The parts of a pod.
@@ -340,6 +342,8 @@ impl Ingredients<'_> {
             self.retry
                 .map(|retry| (labels::RETRY.to_owned(), retry.to_owned())),
         );
+        let secrets = self.secrets.map(str::to_owned);
+        annotations.extend(secrets.map(|version| (labels::SECRETS.to_owned(), version)));
         let mut template = PodTemplateSpec {
             metadata: Some(ObjectMeta {
                 labels: Some(own),

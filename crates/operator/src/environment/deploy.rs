@@ -134,6 +134,14 @@ pub(super) fn serving(pods: &[Arc<Pod>]) -> Option<String> {
 }
 
 fn version_of_deployment(deployment: &Deployment) -> Option<&String> {
+    template_annotation(deployment, labels::TEMPLATE)
+}
+
+/// An annotation of the pods that a Deployment makes.
+pub(super) fn template_annotation<'a>(
+    deployment: &'a Deployment,
+    name: &str,
+) -> Option<&'a String> {
     deployment
         .spec
         .as_ref()?
@@ -142,7 +150,7 @@ fn version_of_deployment(deployment: &Deployment) -> Option<&String> {
         .as_ref()?
         .annotations
         .as_ref()?
-        .get(labels::TEMPLATE)
+        .get(name)
 }
 
 /// The services of the configuration. The first one that is not ready, if any is not.

@@ -8,6 +8,7 @@ mod orphans;
 pub mod pods;
 pub mod progress;
 mod reconcile;
+mod secrets;
 mod wanted;
 mod write;
 
@@ -138,10 +139,10 @@ fn what_is_asked_for(environment: &Guarded) -> Option<u64> {
         .as_ref()
         .map(|time| time.0)
         .hash(&mut hasher);
-    meta.annotations
-        .as_ref()
-        .and_then(|all| all.get(labels::RETRY))
-        .hash(&mut hasher);
+    for annotation in [labels::RETRY, labels::SECRETS] {
+        let all = meta.annotations.as_ref();
+        all.and_then(|all| all.get(annotation)).hash(&mut hasher);
+    }
     Some(hasher.finish())
 }
 

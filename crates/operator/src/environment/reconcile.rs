@@ -11,6 +11,7 @@ use kube::{Resource, ResourceExt};
 use super::build::build;
 use super::deploy::{deploy, serving};
 use super::progress::{Clock, Progress, Step, status};
+use super::secrets::{self, Secrets};
 use super::wanted::{Mode, wanted};
 use super::write::Attempt;
 use super::{delete, namespace, write};
@@ -196,11 +197,20 @@ async fn advance(
         .await?;
 
     let retry = retry_of(environment);
+    let secrets = match secrets::sync(context, environment, &target, now).await? {
+        Secrets::At(version) => version,
+        Secrets::Waiting(step, look_again) => {
+            progress.build = step;
+            progress.look_again = look_again;
+            return Ok(());
+        }
+    };
     let ingredients = Ingredients {
         target: &target,
         settings,
         config: &wanted.config,
         retry,
+        secrets: secrets.as_deref(),
     };
     let workload = match wanted.mode {
         Mode::Production => {
@@ -244,6 +254,7 @@ fn attempt_key(environment: &Environment, project: Option<&Project>) -> String {
         &environment.spec,
         project.map(|project| &project.spec),
         retry_of(environment),
+        environment.annotations().get(labels::SECRETS),
     ))
 }
 

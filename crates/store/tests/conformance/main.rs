@@ -37,4 +37,5 @@ mod opening;
 mod previews;
 mod projects;
 mod pull_requests;
+mod secrets;
 mod work;

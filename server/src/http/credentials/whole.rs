@@ -3,21 +3,27 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{path::Path, process::Command, sync::Arc, time::Duration};
+use std::{future::IntoFuture, path::Path, process::Command, sync::Arc, time::Duration};
 
 use catalyst_cluster::Cluster;
+use catalyst_crd::labels;
 use catalyst_github::{Credentials, GitHub, Settings};
 use catalyst_localkube::{HostService, LocalKube, LocalKubeConfig};
-use catalyst_operator::{EgressRule, OperatorSettings};
-use catalyst_previews::{IncomingDelivery, NewProject, PreviewSettings, Previews};
+use catalyst_model::secrets::SecretLevel;
+use catalyst_operator::{EgressRule, OperatorSettings, WebSide};
+use catalyst_previews::{
+    IncomingDelivery, Keyring, NewProject, PreviewSettings, Previews, SecretToWrite,
+    ServiceAccountName,
+};
 use catalyst_testkit::{
     git_server::GitServer,
     github::{APP_ID, FakeGitHub, FakePullRequest, FakeRepository, private_key},
     store::TemporaryStore,
 };
 use k8s_openapi::api::{
+    apps::v1::Deployment,
     authentication::v1::{TokenRequest, TokenRequestSpec},
-    core::v1::{Pod, ServiceAccount},
+    core::v1::{Event, Pod, Secret, ServiceAccount},
 };
 use kube::{
     Api, Client,
@@ -26,11 +32,14 @@ use kube::{
 };
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use crate::http::internal;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const HOST: &str = "git.acme.dev";
 const INSTALLATION: u64 = 99;
+const KEY: &str = "8f3a1c5e7d9b2046f1e8c3a5b7d90214365870a9cbedf1023546879abcdef013";
 const NAMESPACE: &str = "acme-shop-preview-7";
 
 fn git(directory: &Path, arguments: &[&str]) -> String {
@@ -145,6 +154,16 @@ async fn a_private_repository_is_cloned_with_a_token_that_reads_it_alone() {
     cluster.install_crds().await.unwrap();
 
     // Both halves.
+    let account = ServiceAccountName {
+        namespace: "catalyst-system".into(),
+        name: "catalyst-operator".into(),
+    };
+    let inside = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let inside_url = format!("http://{}", inside.local_addr().unwrap());
+    let token_source = crate::wiring::own_account(&cluster, &account)
+        .await
+        .unwrap();
+    settings.web = Some(WebSide::new(&inside_url.parse().unwrap(), token_source).unwrap());
     let store = TemporaryStore::sqlite().await;
     let credentials = Credentials::app(APP_ID, &private_key().into()).unwrap();
     let api = Settings::new(github.url().parse().unwrap());
@@ -154,10 +173,16 @@ async fn a_private_repository_is_cloned_with_a_token_that_reads_it_alone() {
         Some(GitHub::new(credentials, api).unwrap()),
         PreviewSettings {
             git_hosts: vec![HOST.to_owned()],
+            keyring: Some(Keyring::new(&KEY.into(), None).unwrap()),
+            operator_account: Some(account),
             ..PreviewSettings::default()
         },
     );
     let _door = super::serve(door, previews.clone());
+    let routes = axum::Router::new()
+        .route(internal::PATH, axum::routing::get(internal::secrets))
+        .with_state(previews.clone());
+    let _inside = AbortOnDropHandle::new(tokio::spawn(axum::serve(inside, routes).into_future()));
     let stop = CancellationToken::new();
     let running = {
         let (previews, stop) = (previews.clone(), stop.clone());
@@ -281,6 +306,103 @@ async fn a_private_repository_is_cloned_with_a_token_that_reads_it_alone() {
         assert!(!answer.contains("ghs_"), "{path}: {answer}");
     }
     assert_eq!(github.minted().len(), minted.len(), "nothing more was made");
+
+    // A secret comes to what runs by new pods, and goes again; nowhere else is it to be seen.
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
+    let version = async || {
+        let web = deployments.get("web").await.unwrap();
+        let template = web.spec.unwrap().template.metadata.unwrap();
+        template
+            .annotations
+            .unwrap_or_default()
+            .get(labels::SECRETS)
+            .cloned()
+    };
+    assert_eq!(version().await, None);
+    assert!(secrets.get_opt("catalyst-secrets").await.unwrap().is_none());
+    let write = async |value: &str| {
+        let secret = SecretToWrite {
+            level: SecretLevel::Team,
+            name: "API_KEY".into(),
+            value: value.into(),
+            description: String::new(),
+        };
+        previews
+            .write_secret(&actor, "acme", "shop", secret)
+            .await
+            .unwrap();
+    };
+    let until = async |what: &str, value: Option<&str>| {
+        let start = std::time::Instant::now();
+        loop {
+            let held = secrets.get_opt("catalyst-secrets").await.unwrap();
+            let held = held.and_then(|it| it.data?.get("API_KEY").map(|it| it.0.clone()));
+            let current = environments.get("preview-7").await.unwrap();
+            let ready = current.status.and_then(|it| it.phase).as_deref() == Some("Ready");
+            let carried = version().await;
+            if held.as_deref() == value.map(str::as_bytes)
+                && carried.is_some() == value.is_some()
+                && ready
+            {
+                return carried;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "{what}: {carried:?}, ready {ready}"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    write("canary-first-value").await;
+    let first = until("the first value", Some("canary-first-value")).await;
+    write("canary-second-value").await;
+    let second = until("the second value", Some("canary-second-value")).await;
+    assert_ne!(first, second, "the pods were made anew");
+    let web = deployments.get("web").await.unwrap();
+    assert!(
+        json!(web).to_string().contains("catalyst-secrets"),
+        "it is in their environment"
+    );
+    let all = ListParams::default();
+    let pods_now: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
+    let events: Api<Event> = Api::namespaced(client.clone(), NAMESPACE);
+    for text in [
+        json!(environments.list(&all).await.unwrap().items),
+        json!(deployments.list(&all).await.unwrap().items),
+        json!(pods_now.list(&all).await.unwrap().items),
+        json!(events.list(&all).await.unwrap().items),
+        json!(previews.platform(&actor, "acme-shop").await.unwrap()),
+        json!(previews.get(&actor, NAMESPACE).await.unwrap()),
+        json!(
+            store
+                .audit(None, 1000)
+                .await
+                .unwrap()
+                .iter()
+                .map(|it| it.details.clone())
+                .collect::<Vec<_>>()
+        ),
+    ] {
+        let text = text.to_string();
+        assert!(
+            !text.contains("canary") && !text.contains("Y2FuYXJ5"),
+            "{text}"
+        );
+    }
+    previews
+        .remove_secret(&actor, "acme", "shop", &SecretLevel::Team, "API_KEY")
+        .await
+        .unwrap();
+    until("no value", None).await;
+    // The door for previews does not open to this, and this one not to them.
+    let (status, _) = get(
+        inside_url[7..].parse().unwrap(),
+        "/api/internal/secrets/x",
+        &bearer(&good),
+    )
+    .await;
+    assert_eq!(status, 401);
 
     // With its Project's word gone, so is the right.
     let patch = json!({ "spec": { "githubInstallationId": "98" } });
