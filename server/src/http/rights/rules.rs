@@ -105,6 +105,7 @@ pub const ROUTES: &[Rule] = &[
         Access::Proof,
         "/api/git-token/1",
     ),
+    proof("GET", "/api/internal/secrets/{environment}"),
     // The tools of agents have rules of their own in `agents`; this is about no token.
     proof("ANY", "/api/mcp"),
     anyone("GET", "/api/health/liveness"),
@@ -137,6 +138,16 @@ pub const ROUTES: &[Rule] = &[
         "/api/ws/exec/$namespace/web-1",
     )
     .over_a_socket(),
+    foreign(
+        "GET",
+        "/api/environments/{namespace}/status",
+        "/api/environments/$namespace/status",
+    ),
+    foreign(
+        "GET",
+        "/api/environments/{namespace}/pods",
+        "/api/environments/$namespace/pods",
+    ),
     // Pages.
     own("GET", "/preview-environments").showing("$repository"),
     own("GET", "/platform/environments").showing("$repository"),
@@ -151,6 +162,16 @@ pub const ROUTES: &[Rule] = &[
         "/preview-environments/$namespace/delete",
     ),
     own("GET", "/projects").showing("$repository"),
+    foreign(
+        "GET",
+        "/projects/{slug}/platform",
+        "/projects/$team-$project/platform",
+    ),
+    foreign(
+        "GET",
+        "/projects/{slug}/env/{env}",
+        "/projects/$team-$project/env/$environment",
+    ),
     own("GET", "/deliveries").showing("$delivery"),
     operators("GET", "/overview"),
     own("GET", "/teams").showing("$team"),
@@ -169,6 +190,16 @@ pub const FUNCTIONS: &[Rule] = &[
     foreign("POST", "approve-preview", "").with_form("id=$preview&commit=$commit"),
     foreign("POST", "retry-cleanup", "").with_form("id=$preview"),
     own("GET", "projects").showing("$repository"),
+    foreign("GET", "platform", "?slug=$team-$project"),
+    foreign(
+        "GET",
+        "environment",
+        "?slug=$team-$project&name=$environment",
+    ),
+    foreign("POST", "write-secret", "")
+        .with_form("slug=$team-$project&level=project&of=&name=KEY&value=x&description="),
+    foreign("POST", "remove-secret", "")
+        .with_form("slug=$team-$project&level=project&of=&name=KEY"),
     rule("GET", "deliveries", Access::Own, "?limit=10").showing("$delivery"),
     operators("GET", "operations"),
     own("GET", "teams").showing("$team"),

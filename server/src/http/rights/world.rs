@@ -370,7 +370,9 @@ async fn preview(previews: &Previews, operator: &Actor) -> PreviewSummary {
     loop {
         let filter = PreviewFilter::default();
         let list = previews.list(operator, &filter).await.unwrap();
-        if let Some(preview) = list.previews.into_iter().next() {
+        let slug = format!("{TEAM}-{PROJECT}");
+        let environment = previews.environment_page(operator, &slug, "preview-7").await;
+        if let (Some(preview), Ok(_)) = (list.previews.into_iter().next(), environment) {
             return preview;
         }
         assert!(tokio::time::Instant::now() < deadline, "no preview");
