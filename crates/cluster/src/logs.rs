@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::LogParams};
 use serde::{Deserialize, Serialize};
 
-use crate::{Cluster, ClusterError};
+use crate::{Cluster, ClusterError, ConnectionError};
 
 /// The most lines that one query reads from the end.
 pub const MAX_TAIL: u32 = 10_000;
@@ -35,12 +35,12 @@ impl Cluster {
     /// server answers.
     pub async fn logs(&self, namespace: &str, query: &LogQuery) -> Result<LogStream, ClusterError> {
         let pods = self.pods(namespace).await?;
-        let missing = || ClusterError::NotFound {
-            attempted: "read logs of",
-            on: match &query.pod {
+        let missing = || {
+            let on = match &query.pod {
                 Some(pod) => format!("pod {namespace}/{pod}"),
                 None => format!("pods in namespace {namespace}"),
-            },
+            };
+            ClusterError::not_found(self.attempt("read logs of", on))
         };
         let pod = match &query.pod {
             Some(name) => pods.iter().find(|p| &p.name == name),
@@ -61,17 +61,28 @@ impl Cluster {
             timestamps: query.timestamps,
             ..LogParams::default()
         };
-        let on = format!("container {namespace}/{}/{}", pod.name, container.name);
+        self.container_log(namespace, &pod.name, &params).await
+    }
+
+    /// One container's log.
+    pub(crate) async fn container_log(
+        &self,
+        namespace: &str,
+        pod: &str,
+        params: &LogParams,
+    ) -> Result<LogStream, ClusterError> {
+        let container = params.container.as_deref().unwrap_or_default();
+        let on = format!("container {namespace}/{pod}/{container}");
+        let attempt = self.attempt("read logs of", on);
         let api: Api<Pod> = Api::namespaced(self.client(), namespace);
         let reader = api
-            .log_stream(&pod.name, &params)
+            .log_stream(pod, params)
             .await
-            .map_err(|e| ClusterError::new("read logs of", &on, e))?;
-        let timestamps = query.timestamps;
-        Ok(lines(reader, timestamps)
-            .map_err(move |source| ClusterError::Stream {
-                on: on.clone(),
-                source,
+            .map_err(|e| ClusterError::new(attempt.clone(), e))?;
+        Ok(lines(reader, params.timestamps)
+            .map_err(move |source| {
+                let attempt = attempt.clone();
+                ConnectionError::BrokenOff { attempt, source }.into()
             })
             .boxed())
     }
@@ -168,6 +179,8 @@ mod tests {
             status: String::new(),
             commit: None,
             created_at: None,
+            node: None,
+            ips: Vec::new(),
             containers,
         };
         let failed = pod(vec![

@@ -200,6 +200,10 @@ pub struct PodView {
     pub commit: Option<String>,
     /// When it was made.
     pub created_at: Option<DateTime<Utc>>,
+    /// The node that it runs on, once it has one.
+    pub node: Option<String>,
+    /// Its addresses within the cluster.
+    pub ips: Vec<String>,
     /// Its containers: init ones first, in the order in which they run.
     pub containers: Vec<ContainerView>,
 }
@@ -330,6 +334,8 @@ pub struct ProjectView {
     pub previews: u32,
     /// What is wrong with its Project object, if anything.
     pub problem: Option<String>,
+    /// The cluster in which its previews live, where that is known.
+    pub cluster: Option<String>,
 }
 
 /// What those who run Catalyst look at.

@@ -3,7 +3,6 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
-use catalyst_cluster::{Cluster, ClusterSource};
 use catalyst_localkube::LocalKube;
 use catalyst_previews::Previews;
 use clap::Args;
@@ -87,13 +86,13 @@ impl Serve {
         } else {
             None
         };
-        let cluster = match &embedded {
-            Some(embedded) => {
-                let path = wiring::write_kubeconfig(&data, &embedded.kubeconfig())?;
-                Cluster::connect(&ClusterSource::Kubeconfig(path)).await?
-            }
-            None => Cluster::connect(&ClusterSource::Inferred).await?,
+        let kubeconfig = match &embedded {
+            Some(it) => Some(wiring::write_kubeconfig(&data, &it.kubeconfig())?),
+            None => None,
         };
+        let clusters = wiring::clusters(&common, kubeconfig).await?;
+        // The one that this process's own operator works in, if it has one.
+        let cluster = clusters.default_cluster().clone();
         if local {
             cluster.install_crds().await?;
         }
@@ -105,7 +104,7 @@ impl Serve {
         };
         let previews = Previews::new(
             store.clone(),
-            cluster.clone(),
+            clusters.clone(),
             github,
             wiring::preview_settings(&common, &self.github, notices),
         );
@@ -157,7 +156,8 @@ impl Serve {
             shutdown: closing.clone(),
         };
         let app = http::router(state, sessions, public_url.starts_with("https://"));
-        tracing::info!(url = %public_url, cluster = cluster.name(), data = %data.display(), "Catalyst is listening");
+        let names = clusters.names().collect::<Vec<_>>().join(", ");
+        tracing::info!(url = %public_url, clusters = names, default = cluster.name(), data = %data.display(), "Catalyst is listening");
         if local {
             let link = wiring::sign_in_link(&store, &common).await?;
             tracing::info!("sign in once with {link}");

@@ -8,7 +8,7 @@ use futures::{Stream, StreamExt};
 
 use crate::Previews;
 use crate::actor::Actor;
-use crate::error::Error;
+use crate::error::{Cause, Error};
 
 /// Lines as they come. Ends when the container's output ends or, without `follow`, was read; and
 /// when the process ends.
@@ -33,13 +33,19 @@ impl Previews {
         if preview.deleted_at.is_some() {
             return Err(missing());
         }
-        let lines = match self.inner.cluster.logs(&preview.namespace, query).await {
+        let unavailable = |e: Cause| {
+            let action = format!("cannot read the logs of {}", preview.namespace);
+            Error::unavailable(action, e)
+        };
+        let place = self.inner.places.of(&preview);
+        let place = place.map_err(|e| unavailable(e.into()))?;
+        if let Some(silence) = place.silence() {
+            return Err(unavailable(silence.into()));
+        }
+        let lines = match place.cluster.logs(&preview.namespace, query).await {
             Ok(lines) => lines,
             Err(e) if e.is_not_found() => return Err(missing()),
-            Err(e) => {
-                let action = format!("cannot read the logs of {}", preview.namespace);
-                return Err(Error::unavailable(action, e));
-            }
+            Err(e) => return Err(unavailable(e.into())),
         };
         let redactor = self.inner.settings.redactor.clone();
         let lines = lines.map(move |line| match line {
