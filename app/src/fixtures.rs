@@ -167,6 +167,8 @@ pub(crate) fn ready_detail() -> PreviewDetail {
             commit: Some(sha("9f3c1ab")),
             created_at: Some(at(4)),
             job: None,
+            node: Some("node-1".into()),
+            ips: vec!["10.0.0.7".into()],
             containers: vec![
                 container("git-clone", true, "terminated", Some(0)),
                 container("app", false, "running", None),
@@ -200,6 +202,8 @@ pub(crate) fn failed_detail() -> PreviewDetail {
             commit: Some(sha("b10c2fe")),
             created_at: Some(at(5)),
             job: None,
+            node: None,
+            ips: Vec::new(),
             containers: vec![
                 container("git-clone", true, "terminated", Some(0)),
                 container("migrate", true, "terminated", Some(1)),

@@ -5,6 +5,7 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
+use catalyst_cluster::Contexts;
 use catalyst_operator::Images;
 use catalyst_previews::ShellLimits;
 use clap::{Args, ValueEnum};
@@ -100,13 +101,25 @@ pub struct Common {
 
     /// Which cluster the previews run in.
     #[arg(
-        long,
+        long = "cluster-mode",
         env = "CATALYST_CLUSTER",
         global = true,
         value_enum,
         default_value = "auto"
     )]
     pub cluster: ClusterMode,
+
+    /// Contexts of the kubeconfig that previews may live in besides the current one, separated by
+    /// commas, or `*` for all. Catalyst removes what its database does not know from a cluster
+    /// named here. Further clusters come from KUBECONFIG_NAME, a kubeconfig in base64 each.
+    #[arg(
+        long,
+        env = "CATALYST_CONTEXTS",
+        global = true,
+        value_delimiter = ',',
+        hide_default_value = true
+    )]
+    pub contexts: Vec<String>,
 
     /// Allow file:// clone URLs. For trying things out on one's own machine: whoever can make a
     /// Project can then read any Git repository of this machine's that Catalyst can read. Works
@@ -384,6 +397,22 @@ impl Common {
                 "sqlite:{}",
                 self.data_dir()?.join("catalyst.db").display()
             )),
+        }
+    }
+
+    /// The contexts of the kubeconfig that are taken besides the current one.
+    #[must_use]
+    pub fn contexts(&self) -> Contexts {
+        let names: Vec<String> = self
+            .contexts
+            .iter()
+            .map(|name| name.trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .collect();
+        match names.as_slice() {
+            [] => Contexts::Current,
+            [all] if all == "*" => Contexts::All,
+            _ => Contexts::Named(names),
         }
     }
 

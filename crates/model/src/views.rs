@@ -228,6 +228,10 @@ pub struct PodView {
     /// What it does for Catalyst itself (`inspect`, `build`); none for the project's own pods.
     #[serde(default)]
     pub job: Option<String>,
+    /// The node that it runs on, once it has one.
+    pub node: Option<String>,
+    /// Its addresses within the cluster.
+    pub ips: Vec<String>,
     /// Its containers: init ones first, in the order in which they run.
     pub containers: Vec<ContainerView>,
 }
@@ -376,6 +380,8 @@ pub struct ProjectView {
     pub previews: u32,
     /// What is wrong with its Project object, if anything.
     pub problem: Option<String>,
+    /// The cluster in which its previews live, where that is known.
+    pub cluster: Option<String>,
 }
 
 /// What those who run Catalyst look at.

@@ -34,6 +34,7 @@ mod live;
 pub mod metrics;
 mod mirror;
 mod observe;
+mod places;
 mod projects;
 mod queue;
 mod read;
@@ -52,9 +53,8 @@ mod watch;
 mod work;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use catalyst_cluster::Cluster;
+use catalyst_cluster::{Clusters, chain};
 use catalyst_github::GitHub;
 use catalyst_store::{Preview, Store};
 use tokio::sync::Notify;
@@ -86,14 +86,13 @@ pub struct Previews {
 
 struct Inner {
     store: Store,
-    cluster: Cluster,
+    places: places::Places,
     github: Option<GitHub>,
     settings: PreviewSettings,
     /// Names this process in the store's leases.
     process: String,
-    mirror: mirror::Mirror,
-    /// Whether the mirror of the Environments has been complete once.
-    mirrored: AtomicBool,
+    /// The generation of each Project that was taken over last.
+    generations: projects::Generations,
     live: live::Live,
     /// Previews of which the cluster has told something.
     news: queue::Queue,
@@ -115,31 +114,32 @@ struct Inner {
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Inner")
-            .field("cluster", &self.cluster)
+            .field("places", &self.places)
             .field("process", &self.process)
             .finish_non_exhaustive()
     }
 }
 
 impl Previews {
-    /// The use cases over a store and a cluster. Without `github` nothing is announced, and events
-    /// are taken as they come. Nothing runs until [`Previews::run`].
+    /// The use cases over a store and the clusters that previews may live in. Without `github`
+    /// nothing is announced, and events are taken as they come. Nothing runs until
+    /// [`Previews::run`].
     #[must_use]
     pub fn new(
         store: Store,
-        cluster: Cluster,
+        clusters: impl Into<Clusters>,
         github: Option<GitHub>,
         settings: PreviewSettings,
     ) -> Self {
+        let places = places::Places::new(clusters.into(), settings.workers);
         Self {
             inner: Arc::new(Inner {
                 store,
-                cluster,
+                places,
                 github,
                 settings,
                 process: Uuid::new_v4().to_string(),
-                mirror: mirror::Mirror::new(),
-                mirrored: AtomicBool::new(false),
+                generations: projects::Generations::default(),
                 live: live::Live::new(),
                 news: queue::Queue::default(),
                 projects: queue::Queue::default(),
@@ -182,14 +182,9 @@ impl Previews {
         }
     }
 
-    /// Whether every Environment of the cluster is known here.
-    fn mirrored(&self) -> bool {
-        self.inner.mirrored.load(Ordering::SeqCst)
-    }
-
     /// An error with all its sources, as it may be shown.
     fn redacted_chain(&self, error: &(dyn std::error::Error + 'static)) -> String {
-        let text = error::chain(error);
+        let text = chain(error);
         self.inner.settings.redactor.redact(&text).into_owned()
     }
 }

@@ -8,14 +8,13 @@ mod plan;
 
 use std::time::Duration;
 
-use catalyst_cluster::{Cluster, ClusterError};
+use catalyst_cluster::{Attempt, Cluster, ClusterError, ConnectionError};
 use catalyst_crd::labels::{NAMESPACE_TYPE, PROJECT, TEAM, WEB_MANAGER};
 use catalyst_crd::{Environment, Project};
 use catalyst_model::names::{project_namespace, team_namespace};
 use catalyst_model::state::PreviewStatus;
 use catalyst_store::{Preview, PreviewReport, StoreError, Work};
 use chrono::Utc;
-use kube::Api;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -74,12 +73,22 @@ impl Previews {
     pub(crate) async fn work(&self, stop: CancellationToken) {
         let mut crew = Crew::default();
         while !stop.is_cancelled() {
-            if crew.len() < self.inner.settings.workers {
+            if !self.inner.places.all_busy() {
                 let holder = Uuid::new_v4().to_string();
                 let lease = self.inner.settings.lease;
-                match self.inner.store.claim_work(&holder, lease).await {
+                let busy = self.inner.places.busy();
+                let claimed = self.inner.store.claim_work_except(&holder, lease, &busy);
+                match claimed.await {
                     Ok(Some(work)) => {
-                        crew.start(holder.clone(), self.clone().do_work(work, holder));
+                        // Never without one: this task alone takes them. What lives in a cluster
+                        // that is not configured needs none.
+                        let hand = self.inner.places.of(&work.preview).ok();
+                        let hand = hand.and_then(|it| it.hands.clone().try_acquire_owned().ok());
+                        let working = self.clone().do_work(work, holder.clone());
+                        crew.start(holder, async move {
+                            working.await;
+                            drop(hand);
+                        });
                         continue;
                     }
                     Ok(None) => {}
@@ -147,18 +156,27 @@ impl Previews {
     async fn bring_in_time(&self, preview: &Preview) -> Result<Option<Duration>, Failure> {
         let doing = tokio::time::timeout(PATIENCE, self.bring_in_step(preview));
         doing.await.unwrap_or_else(|_| {
-            let on = format!("Environment of {}", preview.namespace);
-            let attempted = "bring in step the";
-            Err(ClusterError::TimedOut { attempted, on }.into())
+            let attempt = Attempt {
+                verb: "bring in step",
+                on: format!("the Environment of {}", preview.namespace),
+                cluster: self.inner.places.name_of(preview).to_owned(),
+            };
+            Err(ClusterError::from(ConnectionError::TimedOut { attempt }).into())
         })
     }
 
     /// Does the next thing; returns when to look again, if nothing else leads to a look.
     async fn bring_in_step(&self, preview: &Preview) -> Result<Option<Duration>, Failure> {
-        let cluster = &self.inner.cluster;
+        let place = self.inner.places.of(preview)?;
+        if let Some(silence) = place.silence() {
+            return Err(Failure {
+                error: Error::Conflict(silence),
+                passing: true,
+            });
+        }
+        let environments = place.cluster.objects::<Environment>();
         let namespace = project_namespace(&preview.team, &preview.project);
-        let api = cluster.environments(&namespace);
-        let present = read(&api, &namespace, preview).await?;
+        let present = environments.get(&namespace, &preview.environment).await?;
         let action = plan(
             preview,
             present.as_ref(),
@@ -169,12 +187,14 @@ impl Previews {
             Action::Nothing => Ok(None),
             Action::Wait(time) => Ok(Some(time)),
             Action::Apply => {
-                self.apply(preview, present.as_ref(), &api, &namespace)
+                self.apply(preview, present.as_ref(), &place.cluster, &namespace)
                     .await?;
                 Ok(None)
             }
             Action::Delete => {
-                cluster.delete(&api, &preview.environment).await?;
+                environments
+                    .delete(&namespace, &preview.environment)
+                    .await?;
                 step!(preview, "k8s-resources-deletion-requested", "deleting");
                 Ok(Some(self.inner.settings.removal_patience))
             }
@@ -193,10 +213,9 @@ impl Previews {
         &self,
         preview: &Preview,
         present: Option<&Environment>,
-        api: &Api<Environment>,
+        cluster: &Cluster,
         namespace: &str,
     ) -> Result<(), Failure> {
-        let cluster = &self.inner.cluster;
         let project = project(cluster, preview).await?;
         let wanted = wanted(preview);
         let wish = Blueprint {
@@ -233,7 +252,8 @@ impl Previews {
             .await?;
         let of_project = [(NAMESPACE_TYPE, "project"), team, project];
         cluster.ensure_namespace(namespace, &of_project).await?;
-        let applied = cluster.apply(api, WEB_MANAGER, &wish).await?;
+        let environments = cluster.objects::<Environment>();
+        let applied = environments.apply(WEB_MANAGER, &wish).await?;
         if preview.attempt > 1 && preview.status == PreviewStatus::Pending {
             step!(preview, "retry-started", "retrying");
         }
@@ -348,25 +368,15 @@ pub(crate) fn wanted(preview: &Preview) -> Wanted {
     }
 }
 
-async fn read(
-    api: &Api<Environment>,
-    namespace: &str,
-    preview: &Preview,
-) -> Result<Option<Environment>, ClusterError> {
-    let name = &preview.environment;
-    api.get_opt(name)
-        .await
-        .map_err(|e| ClusterError::new("read", &format!("Environment {namespace}/{name}"), e))
-}
-
 async fn project(cluster: &Cluster, preview: &Preview) -> Result<Project, Failure> {
     let namespace = team_namespace(&preview.team);
     let name = &preview.project;
-    let on = format!("Project {namespace}/{name}");
-    let found = cluster.projects(&namespace).get_opt(name).await;
-    let found = found.map_err(|e| ClusterError::new("read", &on, e))?;
+    let found = cluster.objects::<Project>().get(&namespace, name).await?;
     found.ok_or_else(|| Failure {
-        error: Error::Conflict(format!("{on} is gone: make it again, and retry")),
+        error: Error::Conflict(format!(
+            "Project {namespace}/{name} is gone from cluster {}: make it again there, and retry",
+            cluster.name()
+        )),
         passing: false,
     })
 }
@@ -394,6 +404,7 @@ pub(crate) mod tests {
             branch: "b".into(),
             commit: "a".repeat(40).parse().unwrap(),
             serving_commit: None,
+            cluster: None,
             namespace: "acme-shop-preview-7".into(),
             environment: "preview-7".into(),
             status,

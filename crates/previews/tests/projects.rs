@@ -32,6 +32,7 @@ fn new(team: &str, name: &str) -> NewProject {
         clone_url: None,
         branch: "main".into(),
         installation_id: None,
+        cluster: None,
     }
 }
 

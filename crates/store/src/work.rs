@@ -80,12 +80,28 @@ impl Store {
         holder: &str,
         lease: Duration,
     ) -> Result<Option<Work>, StoreError> {
+        self.claim_work_except(holder, lease, &[]).await
+    }
+
+    /// The same, leaving aside the work in these clusters; the empty name stands for the cluster of
+    /// previews that name none.
+    ///
+    /// # Errors
+    /// As every method: see [`StoreError`].
+    pub async fn claim_work_except(
+        &self,
+        holder: &str,
+        lease: Duration,
+        clusters: &[&str],
+    ) -> Result<Option<Work>, StoreError> {
         // Looking first keeps idle workers from queueing for SQLite's one writer.
+        let look = claimable(clusters.len(), 2);
         let due: Option<String> = read!(self, "look for", "work", |db| {
-            sqlx::query_scalar(CLAIMABLE)
-                .bind(now())
-                .fetch_optional(db)
-                .await
+            let mut query = sqlx::query_scalar(&look).bind(now());
+            for cluster in clusters {
+                query = query.bind(*cluster);
+            }
+            query.fetch_optional(db).await
         })?;
         if due.is_none() {
             return Ok(None);
@@ -94,17 +110,20 @@ impl Store {
         let claim = format!(
             "UPDATE pull_requests SET work_due_at = NULL, work_locked_by = $2,
                  work_locked_until = $3, work_tries = work_tries + 1
-             WHERE id = ({CLAIMABLE} {}) RETURNING id, work_tries",
+             WHERE id = ({} {}) RETURNING id, work_tries",
+            claimable(clusters.len(), 4),
             self.database.skip_locked("q")
         );
         let current = format!("{PREVIEW} {PREVIEW_TABLES} WHERE p.is_current AND q.id = $1");
         transaction!(self, "claim", "work", |tx| {
-            let claimed: Option<(String, i64)> = sqlx::query_as(&claim)
+            let mut query = sqlx::query_as(&claim)
                 .bind(now)
                 .bind(holder)
-                .bind(now + lease)
-                .fetch_optional(&mut *tx)
-                .await?;
+                .bind(now + lease);
+            for cluster in clusters {
+                query = query.bind(*cluster);
+            }
+            let claimed: Option<(String, i64)> = query.fetch_optional(&mut *tx).await?;
             let Some((id, tries)) = claimed else {
                 return Ok(None);
             };
@@ -274,6 +293,20 @@ pub(crate) const CLAIMABLE: &str = "SELECT q.id FROM pull_requests q
       AND COALESCE(q.work_due_at, q.work_locked_until) <= $1
       AND (q.work_locked_until IS NULL OR q.work_locked_until <= $1)
     ORDER BY COALESCE(q.work_due_at, q.work_locked_until) LIMIT 1";
+
+/// [`CLAIMABLE`] without the work in so many clusters, whose names are bound from `$first` on.
+fn claimable(clusters: usize, first: usize) -> String {
+    if clusters == 0 {
+        return CLAIMABLE.to_owned();
+    }
+    let names: Vec<String> = (first..first + clusters).map(|n| format!("${n}")).collect();
+    let elsewhere = format!(
+        "AND NOT EXISTS (SELECT 1 FROM pull_request_pods p WHERE p.pull_request_id = q.id
+             AND p.is_current AND COALESCE(p.cluster, '') IN ({})) ORDER BY",
+        names.join(", ")
+    );
+    CLAIMABLE.replace("ORDER BY", &elsewhere)
+}
 
 #[derive(sqlx::FromRow)]
 struct FailedCleanupRow {

@@ -1,5 +1,6 @@
 //! Working one delivery off: decide, and change what is wished for. The cluster follows.
 
+use catalyst_cluster::chain;
 use catalyst_github::Event;
 use catalyst_github::event::{PullRequestAction, PullRequestEvent};
 use catalyst_model::ids::PullRequestNumber;
@@ -15,7 +16,7 @@ use super::facts::told;
 use super::look::{LOOK, Look};
 use crate::Previews;
 use crate::decide::{Decision, Facts, Known, KnownPreview, Rules, Source, decide, note, overtaken};
-use crate::error::{Error, chain};
+use crate::error::Error;
 
 /// What there is to know about a pull request before it is decided what to do about it.
 struct Case<'a> {

@@ -1,5 +1,6 @@
 //! The namespaces of one's teams, and what is in them.
 
+use catalyst_cluster::Cluster;
 use catalyst_model::names::{project_namespace, team_namespace};
 use catalyst_model::namespaces::{NamespaceDetail, NamespaceKind, NamespaceView};
 use catalyst_model::views::PreviewFilter;
@@ -17,10 +18,10 @@ const EVENTS: usize = 50;
 const PAGE: u32 = 500;
 
 impl Previews {
-    /// The name of the cluster that previews are made in.
+    /// The name of the cluster that previews are made in where nothing else is asked for.
     #[must_use]
     pub fn cluster_name(&self) -> &str {
-        self.inner.cluster.name()
+        self.inner.places.default().cluster.name()
     }
 
     /// The namespaces of the actor's teams, projects and previews, by name.
@@ -82,7 +83,7 @@ impl Previews {
             what: "namespace",
             id: name.chars().take(100).collect(),
         })?;
-        let cluster = &self.inner.cluster;
+        let cluster = self.cluster_of(actor, &namespace).await?;
         let api: Api<Namespace> = Api::all(cluster.client());
         let action = || format!("cannot read the namespace {name}");
         let present = api.get_opt(name).await;
@@ -104,5 +105,22 @@ impl Previews {
             pods,
             events,
         })
+    }
+    /// The cluster in which to look for a namespace. A team has one in each cluster that it has
+    /// projects in; of those the default cluster's is meant.
+    async fn cluster_of(
+        &self,
+        actor: &Actor,
+        namespace: &NamespaceView,
+    ) -> Result<&Cluster, Error> {
+        let projects = match namespace.project {
+            Some(_) => self.projects(actor).await?,
+            None => Vec::new(),
+        };
+        let its = projects.iter().find(|it| {
+            it.team == namespace.team && Some(&it.name) == namespace.project.as_ref()
+        });
+        let name = its.and_then(|it| it.cluster.as_deref());
+        Ok(&self.inner.places.get(name)?.cluster)
     }
 }

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use catalyst_cluster::Cluster;
+use catalyst_cluster::{Cluster, Clusters};
 use catalyst_crd::Environment;
 use catalyst_github::{Credentials, GitHub, Settings};
 use catalyst_localkube::{LocalKube, LocalKubeConfig};
@@ -24,6 +24,7 @@ use catalyst_model::views::{DeliveryView, PreviewDetail, PreviewFilter, PreviewS
 use catalyst_previews::{Actor, IncomingDelivery, NewProject, PreviewSettings, Previews, Receipt};
 use catalyst_store::Store;
 use catalyst_testkit::github::{FakeGitHub, FakePullRequest, FakeRepository, TOKEN};
+use catalyst_testkit::proxy::Proxy;
 use catalyst_testkit::store::TemporaryStore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -35,14 +36,15 @@ pub const PROJECT_NAMESPACE: &str = "acme-shop";
 
 pub struct World {
     pub store: TemporaryStore,
+    /// The default cluster.
     pub cluster: Cluster,
+    pub clusters: Clusters,
     pub github: Option<FakeGitHub>,
     pub previews: Previews,
     pub operator: Actor,
     settings: PreviewSettings,
     running: Vec<(CancellationToken, JoinHandle<()>)>,
-    _kube: LocalKube,
-    _folder: tempfile::TempDir,
+    _kubes: Vec<(LocalKube, tempfile::TempDir)>,
 }
 
 /// Short waits, so that what is retried is retried within the test.
@@ -76,40 +78,55 @@ impl World {
     }
 
     pub async fn build(settings: PreviewSettings, github: Option<FakeGitHub>) -> Self {
-        Self::on(TemporaryStore::sqlite().await, settings, github).await
+        let (local, home) = kube("local").await;
+        let store = TemporaryStore::sqlite().await;
+        Self::on(store, settings, github, local.into(), vec![home]).await
+    }
+
+    /// With a second cluster `eu`, which is reached through a proxy that can be broken.
+    pub async fn with_two_clusters() -> (Self, Cluster, Proxy) {
+        let settings = PreviewSettings {
+            first_wait: Duration::from_millis(200),
+            ..settings()
+        };
+        let store = TemporaryStore::sqlite().await;
+        let (local, home) = kube("local").await;
+        let (eu, abroad) = kube("eu").await;
+        let address = abroad.0.api_url();
+        let address = address.rsplit_once("//").unwrap().1.trim_end_matches('/');
+        let proxy = Proxy::to(address.parse().unwrap()).await;
+        let through = connected("eu", &abroad.0, Some(&proxy)).await;
+        let clusters = Clusters::from(local).with(through);
+        let world = Self::on(store, settings, None, clusters, vec![home, abroad]).await;
+        (world, eu, proxy)
     }
 
     pub async fn on_postgresql() -> Self {
-        Self::on(TemporaryStore::postgres().await, settings(), None).await
+        let (local, home) = kube("local").await;
+        let store = TemporaryStore::postgres().await;
+        Self::on(store, settings(), None, local.into(), vec![home]).await
     }
 
     async fn on(
         store: TemporaryStore,
         settings: PreviewSettings,
         github: Option<FakeGitHub>,
+        clusters: Clusters,
+        kubes: Vec<(LocalKube, tempfile::TempDir)>,
     ) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut local = LocalKubeConfig::new(folder.path());
-        local.allow_weak_isolation = true;
-        let kube = LocalKube::start(local).await.unwrap();
-        let kubeconfig = serde_json::from_value(kube.kubeconfig()).unwrap();
-        let options = kube::config::KubeConfigOptions::default();
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
-        let client = kube::Client::try_from(config.unwrap()).unwrap();
-        let cluster = Cluster::new("local", client);
-        cluster.install_crds().await.unwrap();
-        let previews = make(&store, &cluster, github.as_ref(), &settings);
+        let cluster = clusters.default_cluster().clone();
+        let previews = make(&store, &clusters, github.as_ref(), &settings);
         let operator = previews.local_operator().await.unwrap();
         let mut world = Self {
             store,
             cluster,
+            clusters,
             github,
             previews,
             operator,
             settings,
             running: Vec::new(),
-            _kube: kube,
-            _folder: folder,
+            _kubes: kubes,
         };
         world.start();
         let new = NewProject {
@@ -119,6 +136,7 @@ impl World {
             clone_url: None,
             branch: "main".into(),
             installation_id: None,
+            cluster: None,
         };
         world
             .previews
@@ -169,7 +187,7 @@ impl World {
     fn fresh(&self) -> Previews {
         make(
             &self.store,
-            &self.cluster,
+            &self.clusters,
             self.github.as_ref(),
             &self.settings,
         )
@@ -291,12 +309,34 @@ impl Drop for World {
 
 fn make(
     store: &Store,
-    cluster: &Cluster,
+    clusters: &Clusters,
     github: Option<&FakeGitHub>,
     settings: &PreviewSettings,
 ) -> Previews {
     let github = github.map(client);
-    Previews::new(store.clone(), cluster.clone(), github, settings.clone())
+    Previews::new(store.clone(), clusters.clone(), github, settings.clone())
+}
+
+/// An embedded cluster with our definitions.
+async fn kube(name: &str) -> (Cluster, (LocalKube, tempfile::TempDir)) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut local = LocalKubeConfig::new(folder.path());
+    local.allow_weak_isolation = true;
+    let kube = LocalKube::start(local).await.unwrap();
+    let cluster = connected(name, &kube, None).await;
+    cluster.install_crds().await.unwrap();
+    (cluster, (kube, folder))
+}
+
+async fn connected(name: &str, kube: &LocalKube, proxy: Option<&Proxy>) -> Cluster {
+    let kubeconfig = serde_json::from_value(kube.kubeconfig()).unwrap();
+    let options = kube::config::KubeConfigOptions::default();
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    let mut config = config.unwrap();
+    if let Some(proxy) = proxy {
+        config.cluster_url = format!("https://{}", proxy.address).parse().unwrap();
+    }
+    Cluster::new(name, kube::Client::try_from(config).unwrap())
 }
 
 fn client(github: &FakeGitHub) -> GitHub {

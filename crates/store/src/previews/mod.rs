@@ -50,6 +50,8 @@ pub struct Preview {
     /// The commit that the URL answers with now, where one does.
     #[sqlx(try_from = "MaybeWord")]
     pub serving_commit: Option<CommitSha>,
+    /// The cluster that it was made in; none for the default one.
+    pub cluster: Option<String>,
     /// Where its workloads run.
     pub namespace: String,
     /// The Environment's name, in the namespace of the project.
@@ -118,7 +120,7 @@ pub(crate) const PREVIEW: &str = "SELECT q.id, p.id AS row_id, t.name AS team, j
         r.id AS repository_id, r.full_name AS repository,
         (r.removed_at IS NOT NULL) AS repository_removed, q.number, q.title, q.author,
         q.url AS pull_request_url, p.branch, p.commit_sha, p.serving_commit,
-        p.namespace, p.deployment_name AS environment, p.status, p.phase, p.blocked,
+        p.cluster, p.namespace, p.deployment_name AS environment, p.status, p.phase, p.blocked,
         p.error_message AS message, p.public_url AS url, p.attempt, p.request_id,
         q.created_at AS pull_request_created_at, p.created_at, p.updated_at, p.last_deployed_at,
         p.deleted_at";

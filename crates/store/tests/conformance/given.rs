@@ -39,6 +39,7 @@ pub async fn project(store: &Store, team: &str, name: &str, repositories: &[&str
         .sync_project(&ProjectSync {
             team: team.to_owned(),
             project: name.to_owned(),
+            cluster: "local".to_owned(),
             problem: None,
             repositories: repositories.iter().map(|name| source(name)).collect(),
         })

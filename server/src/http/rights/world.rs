@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::body::Body;
-use catalyst_cluster::{Cluster, ClusterSource};
+use catalyst_cluster::ClusterSource;
 use catalyst_github::webhook::{WebhookSecret, WebhookSecrets};
 use catalyst_localkube::{LocalKube, LocalKubeConfig};
 use catalyst_model::{
@@ -93,8 +93,7 @@ impl World {
         local.allow_weak_isolation = true;
         let kube = LocalKube::start(local).await.unwrap();
         let kubeconfig = wiring::write_kubeconfig(folder.path(), &kube.kubeconfig()).unwrap();
-        let source = ClusterSource::Kubeconfig(kubeconfig);
-        let cluster = Cluster::connect(&source).await.unwrap();
+        let cluster = ClusterSource::Local(kubeconfig).connect().await.unwrap();
         cluster.install_crds().await.unwrap();
 
         let store = TemporaryStore::sqlite().await;
@@ -355,6 +354,7 @@ async fn preview(previews: &Previews, operator: &Actor) -> PreviewSummary {
         clone_url: None,
         branch: "main".into(),
         installation_id: None,
+        cluster: None,
     };
     previews.create_project(operator, new).await.unwrap();
     let repository = FakeRepository::new(1, REPOSITORY);

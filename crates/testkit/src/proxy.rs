@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 /// What becomes of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weather {
+    /// Everything passes.
     Fine,
     /// Open connections stay open, and nothing passes any more, in either direction.
     BlackHole,
@@ -17,13 +18,16 @@ pub enum Weather {
     Broken,
 }
 
+/// A proxy on a port of its own, until it is dropped.
 pub struct Proxy {
+    /// Where it listens.
     pub address: SocketAddr,
     weather: watch::Sender<Weather>,
     task: JoinHandle<()>,
 }
 
 impl Proxy {
+    /// A proxy to this address, in fine weather.
     pub async fn to(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -46,6 +50,7 @@ impl Proxy {
         }
     }
 
+    /// From now on, for open connections too.
     pub fn set(&self, weather: Weather) {
         self.weather.send_replace(weather);
     }
