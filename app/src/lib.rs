@@ -35,8 +35,9 @@ use leptos_router::{
     path,
 };
 use pages::{
-    delete::DeletePage, deliveries::DeliveriesPage, list::ListPage, not_found::NotFoundPage,
-    overview::OverviewPage, preview::PreviewPage, projects::ProjectsPage, sign_in::SignInPage,
+    create::CreatePage, delete::DeletePage, deliveries::DeliveriesPage, list::ListPage,
+    not_found::NotFoundPage, overview::OverviewPage, preview::PreviewPage, projects::ProjectsPage,
+    sign_in::SignInPage,
 };
 
 /// The document around the pages.
@@ -91,6 +92,7 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=Frame ssr=ssr.clone()>
                     <Route path=path!("/preview-environments") view=ListPage ssr=ssr.clone() />
                     <Route path=path!("/platform/environments") view=ListPage ssr=ssr.clone() />
+                    <Route path=path!("/preview-environments/new") view=CreatePage ssr=ssr.clone() />
                     <Route path=path!("/preview-environments/:id") view=PreviewPage ssr=ssr.clone() />
                     <Route path=path!("/preview-environments/:id/delete") view=DeletePage ssr=ssr.clone() />
                     <Route path=path!("/projects") view=ProjectsPage ssr=ssr.clone() />

@@ -43,6 +43,7 @@ test("every page is accessible in light and dark, wide and narrow", async ({
     "projects": "/projects",
     "deliveries": "/deliveries",
     "overview": "/overview",
+    "create": "/preview-environments/new",
     "sign-in": "/sign-in?token=none",
   };
   const found: string[] = [];

@@ -7,7 +7,7 @@ mod wiring;
 
 use clap::{Parser, Subcommand};
 
-use commands::{demo::Demo, project::ProjectCommand, serve::Serve};
+use commands::{demo::Demo, preview::PreviewCommand, project::ProjectCommand, serve::Serve};
 use settings::{Common, LogFormat};
 
 /// Every pull request gets its own running, isolated preview.
@@ -32,6 +32,9 @@ enum Command {
     /// Make and list projects.
     #[command(subcommand)]
     Project(ProjectCommand),
+    /// Make, list and keep previews that belong to no pull request.
+    #[command(subcommand)]
+    Preview(PreviewCommand),
     /// Print a new one-time link that signs in to the dashboard.
     SignIn,
     /// Remove all previews, Projects and namespaces that Catalyst made in a Kubernetes; the chart
@@ -60,6 +63,7 @@ async fn main() -> std::process::ExitCode {
         Command::Operator(routing) => commands::operator::run(cli.common, routing).await,
         Command::Crds => commands::crds(),
         Command::Project(command) => command.run(cli.common).await,
+        Command::Preview(command) => command.run(cli.common).await,
         Command::SignIn => commands::sign_in(cli.common).await,
         Command::Uninstall { web } => commands::uninstall::run(web.as_deref()).await,
         Command::Demo(demo) => demo.run(cli.common).await,

@@ -20,6 +20,7 @@ pub(crate) enum Glyph {
     Monitor,
     Moon,
     Out,
+    Plus,
     Previews,
     Refresh,
     Ring,
@@ -53,6 +54,7 @@ impl Glyph {
             Self::Monitor => "M2 3h12v8H2zM5.5 13.5h5M8 11v2.5",
             Self::Moon => "M13.5 9.8A6 6 0 0 1 6.2 2.5a5.8 5.8 0 1 0 7.3 7.3",
             Self::Out => "M6.5 3.5h-3v9h9v-3M9.5 2.5h4v4M13.2 2.8 7.5 8.5",
+            Self::Plus => "M8 3.5v9M3.5 8h9",
             Self::Previews => {
                 "M2 4.5a1.5 1.5 0 0 1 1.5-1.5h9A1.5 1.5 0 0 1 14 4.5v7a1.5 1.5 0 0 1-1.5 1.5h-9A1.5 1.5 0 0 1 2 11.5zM2 6.5h12"
             }

@@ -175,6 +175,7 @@ mod tests {
             ready: false,
         };
         let pod = |containers| PodView {
+            used: None,
             name: "web".to_owned(),
             status: String::new(),
             commit: None,

@@ -3,6 +3,10 @@
 //! Free of I/O, and compiles to wasm: the browser uses the same types as the server.
 
 pub mod ids;
+mod memorable;
 pub mod names;
+pub mod quantity;
+pub mod source;
 pub mod state;
+pub mod usage;
 pub mod views;

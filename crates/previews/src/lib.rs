@@ -11,7 +11,9 @@
 //! - `work` brings the cluster in step with the wish, one preview at a time, with retries.
 //! - `watch` takes what the cluster reports into the store and to everyone who looks (`live`);
 //!   `announce` takes it to GitHub.
-//! - `sweep` compares all three now and then, and has the differences seen to.
+//! - `sweep` compares all three now and then, and has the differences seen to; `expiry` ends what
+//!   was made for a time.
+//! - `usage` asks the clusters what previews use.
 //!
 //! Each part reads the state it finds and goes on from there, so that a process may end anywhere
 //! and another takes up what it left, and so that several may run at once.
@@ -26,6 +28,7 @@ mod crew;
 pub mod decide;
 mod desired;
 mod error;
+mod expiry;
 mod identity;
 mod inbox;
 mod lease;
@@ -43,6 +46,7 @@ mod request;
 pub mod settings;
 mod sweep;
 mod timeline;
+mod usage;
 mod watch;
 mod work;
 
@@ -50,11 +54,13 @@ use std::sync::Arc;
 
 use catalyst_cluster::{Clusters, chain};
 use catalyst_github::GitHub;
+use catalyst_model::views::PreviewSummary;
 use catalyst_store::{Preview, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use act::NewManualPreview;
 pub use actor::{Actor, LOCAL_LOGIN};
 pub use catalyst_cluster::LogLine;
 pub use error::{Cause, Error, ErrorKind};
@@ -96,6 +102,10 @@ struct Inner {
     delivered: Notify,
     /// Work was asked for.
     work_due: Notify,
+    /// It was decided until when a preview is kept.
+    expiries: Notify,
+    /// What previews use.
+    usage: Arc<usage::Usage>,
     /// The process ends: streams end too.
     stopping: CancellationToken,
 }
@@ -136,6 +146,8 @@ impl Previews {
                 announced: announce::Announced::default(),
                 delivered: Notify::new(),
                 work_due: Notify::new(),
+                expiries: Notify::new(),
+                usage: Arc::default(),
                 stopping: CancellationToken::new(),
             }),
         }
@@ -156,14 +168,39 @@ impl Previews {
             self.watch(shutdown.clone()),
             self.announce(shutdown.clone()),
             self.sweep_regularly(shutdown.clone()),
+            self.measure_usage(shutdown.clone()),
         );
     }
 
     /// Tells everyone who looks what a preview's row says now, if that is news.
     fn changed(&self, preview: &Preview) {
-        if self.inner.live.publish(preview.summary()) {
+        if self.inner.live.publish(self.kept(preview)) && preview.number.is_some() {
             self.announce_soon(&preview.id);
         }
+    }
+
+    /// The row of the list, but for what the preview uses.
+    fn kept(&self, preview: &Preview) -> PreviewSummary {
+        let expiry = expiry::expiry(preview, &self.inner.settings);
+        PreviewSummary {
+            expires_at: expiry.map(|it| it.at),
+            expiry_warning_at: expiry.map(|it| it.warning_at),
+            ..preview.summary()
+        }
+    }
+
+    /// The row of the list.
+    fn summary(&self, preview: &Preview) -> PreviewSummary {
+        self.with_usage(self.kept(preview))
+    }
+
+    /// A row with what the preview uses at the moment.
+    fn with_usage(&self, summary: PreviewSummary) -> PreviewSummary {
+        let usage = match summary.deleted_at {
+            None => self.inner.usage.of(&summary.namespace),
+            Some(_) => None,
+        };
+        PreviewSummary { usage, ..summary }
     }
 
     /// An error with all its sources, as it may be shown.

@@ -34,8 +34,10 @@ pub use audit::{AuditEntry, NewAuditEntry};
 pub use database::{SessionPool, Store};
 pub use deliveries::{Delivery, NewDelivery};
 pub use error::StoreError;
-pub use listing::Scope;
-pub use previews::{Preview, PreviewReport, PreviewRequest, Reported, Request, Requested};
+pub use listing::{Listing, Scope};
+pub use previews::{
+    ManualPreview, Preview, PreviewReport, PreviewRequest, Reported, Request, Requested,
+};
 pub use projects::{ProjectRepository, ProjectSync};
 pub use pull_requests::{
     NewPullRequest, PullRequest, PullRequestState, ReviewStatus, UpsertedPullRequest,

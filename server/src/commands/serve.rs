@@ -15,7 +15,7 @@ use crate::{
         guard::Origins,
         inside::{self, Part},
     },
-    settings::{Common, GitHubSettings, PreviewRouting, SettingsError},
+    settings::{Common, GitHubSettings, Keeping, PreviewRouting, SettingsError},
     wiring,
 };
 
@@ -26,6 +26,8 @@ pub struct Serve {
     github: GitHubSettings,
     #[command(flatten)]
     routing: PreviewRouting,
+    #[command(flatten)]
+    keeping: Keeping,
 
     /// Address of a second listener, which answers requests for Git credentials and nothing else:
     /// pods of previews may reach it, and not the dashboard [default: with the embedded cluster a
@@ -106,7 +108,8 @@ impl Serve {
             store.clone(),
             clusters.clone(),
             github,
-            wiring::preview_settings(&common, &self.github, notices),
+            self.keeping
+                .apply(wiring::preview_settings(&common, &self.github, notices)),
         );
         let mut background = JoinSet::new();
         match (self.run_operator.unwrap_or(local), local) {

@@ -6,6 +6,7 @@ mod history;
 mod logs;
 mod notice;
 mod pods;
+mod resources;
 mod steps;
 mod story;
 
@@ -105,6 +106,7 @@ fn Preview(preview: PreviewDetail, lines: FirstLines, settings: LogSettings) -> 
             </div>
             <div class="column">
                 <facts::Facts detail />
+                <resources::ResourcesCard detail />
                 <pods::Pods detail settings />
                 <history::Deployments detail />
             </div>

@@ -31,6 +31,7 @@ mod given;
 mod identity;
 mod leases;
 mod listing;
+mod manual;
 mod opening;
 mod previews;
 mod projects;
