@@ -2,10 +2,11 @@
 
 use catalyst_model::{
     state::{Phase, PreviewStatus},
+    usage::{PreviewUsage, Resources, UsageHistory},
     views::{
         Allowed, ConditionView, ContainerView, DeliveryView, DeploymentResult, DeploymentView,
-        EventView, PodView, PreviewCounts, PreviewDetail, PreviewList, PreviewSummary, Step,
-        StepState,
+        EventView, PodView, PreviewCounts, PreviewDetail, PreviewList, PreviewSource,
+        PreviewSummary, Step, StepState,
     },
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -30,7 +31,9 @@ pub(crate) fn ready() -> PreviewSummary {
         title: "Add saved carts to checkout".into(),
         pull_request_url: Some("https://github.com/acme/storefront/pull/482".into()),
         author: Some("dana".into()),
+        source: PreviewSource::PullRequest,
         branch: "saved-carts".into(),
+        image: None,
         commit: sha("9f3c1ab"),
         serving_commit: Some(sha("9f3c1ab")),
         namespace: "acme-storefront-preview-482".into(),
@@ -40,8 +43,45 @@ pub(crate) fn ready() -> PreviewSummary {
         message: None,
         url: Some("http://acme-storefront-preview-482.localhost:8080/".into()),
         created_at: at(-7200),
+        pushed_at: at(-3600),
         updated_at: at(-60),
         deleted_at: None,
+        expires_at: None,
+        expiry_warning_at: None,
+        usage: Some(usage(96, 180)),
+    }
+}
+
+/// What a preview uses.
+pub(crate) fn usage(cpu_millicores: u32, memory_mib: u32) -> PreviewUsage {
+    let mut history = UsageHistory::default();
+    history.add(29_333_333, cpu_millicores, memory_mib);
+    PreviewUsage {
+        used: Resources {
+            cpu_millicores: cpu_millicores.into(),
+            memory_mib: memory_mib.into(),
+        },
+        cpu_limit: 500,
+        memory_limit: 512,
+        exceeding_cpu: cpu_millicores > 500,
+        exceeding_memory: memory_mib > 512,
+        history,
+    }
+}
+
+/// One that was made by hand of a branch, and ends soon.
+pub(crate) fn manual() -> PreviewSummary {
+    PreviewSummary {
+        id: "p-hand".into(),
+        number: None,
+        source: PreviewSource::Manual,
+        title: "Branch spring-sale".into(),
+        pull_request_url: None,
+        branch: "spring-sale".into(),
+        namespace: "acme-storefront-dev-calm-otter-07".into(),
+        expires_at: Some(at(3600)),
+        expiry_warning_at: Some(at(-7200)),
+        ..ready()
     }
 }
 
@@ -100,8 +140,10 @@ pub(crate) fn list() -> PreviewList {
             in_progress: 1,
             failed: 1,
             blocked: 1,
+            over_quota: 0,
         },
         matching: 4,
+        unmeasured: None,
     }
 }
 
@@ -173,6 +215,7 @@ pub(crate) fn ready_detail() -> PreviewDetail {
                 container("git-clone", true, "terminated", Some(0)),
                 container("app", false, "running", None),
             ],
+            used: None,
         }],
         kept_logs: Vec::new(),
         cluster: "local".into(),
@@ -181,7 +224,9 @@ pub(crate) fn ready_detail() -> PreviewDetail {
             retry: false,
             delete: true,
             approve: false,
+            extend: true,
         },
+        unmeasured: None,
     }
 }
 
@@ -209,12 +254,14 @@ pub(crate) fn failed_detail() -> PreviewDetail {
                 container("migrate", true, "terminated", Some(1)),
                 container("app", false, "waiting", None),
             ],
+            used: None,
         },
     );
     detail.allowed = Allowed {
         retry: true,
         delete: true,
         approve: false,
+        extend: true,
     };
     detail
 }
@@ -235,6 +282,7 @@ pub(crate) fn blocked_detail() -> PreviewDetail {
             retry: false,
             delete: true,
             approve: true,
+            extend: true,
         },
         ..ready_detail()
     }

@@ -561,6 +561,14 @@ pub fn explain_start(error: StartError) -> anyhow::Error {
 
 /// The use cases for a command that runs beside a server: its database, and its cluster.
 pub async fn previews_of_running_server(common: &Common) -> anyhow::Result<Previews> {
+    previews_beside_server(common, |settings| settings).await
+}
+
+/// The same, with further settings.
+pub async fn previews_beside_server(
+    common: &Common,
+    further: impl FnOnce(PreviewSettings) -> PreviewSettings,
+) -> anyhow::Result<Previews> {
     let clusters = if common.local() {
         let path = common.data_dir()?.join("kubeconfig");
         anyhow::ensure!(
@@ -586,7 +594,7 @@ pub async fn previews_of_running_server(common: &Common) -> anyhow::Result<Previ
         open_store(common).await?,
         clusters,
         None,
-        settings,
+        further(settings),
     ))
 }
 

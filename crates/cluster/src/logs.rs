@@ -260,6 +260,7 @@ mod tests {
             ready: false,
         };
         let pod = |containers| PodView {
+            used: None,
             name: "web".to_owned(),
             status: String::new(),
             commit: None,

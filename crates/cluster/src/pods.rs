@@ -62,6 +62,7 @@ pub fn pod_view(pod: &Pod) -> PodView {
         node: spec.node_name,
         ips: ips(&status),
         containers,
+        used: None,
     }
 }
 

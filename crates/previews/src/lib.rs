@@ -11,7 +11,9 @@
 //! - `work` brings the cluster in step with the wish, one preview at a time, with retries.
 //! - `watch` takes what the cluster reports into the store and to everyone who looks (`live`);
 //!   `announce` takes it to GitHub.
-//! - `sweep` compares all three now and then, and has the differences seen to.
+//! - `sweep` compares all three now and then, and has the differences seen to; `expiry` ends what
+//!   was made for a time.
+//! - `usage` asks the clusters what previews use.
 //!
 //! Each part reads the state it finds and goes on from there, so that a process may end anywhere
 //! and another takes up what it left, and so that several may run at once.
@@ -26,6 +28,7 @@ mod crew;
 pub mod decide;
 mod desired;
 mod error;
+mod expiry;
 mod identity;
 mod inbox;
 mod keep;
@@ -49,6 +52,7 @@ mod sweep;
 mod teams;
 mod timeline;
 mod tokens;
+mod usage;
 mod watch;
 mod work;
 
@@ -56,6 +60,7 @@ use std::sync::Arc;
 
 use catalyst_cluster::{Clusters, chain};
 use catalyst_github::GitHub;
+use catalyst_model::views::PreviewSummary;
 use catalyst_store::{Preview, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -63,6 +68,7 @@ use uuid::Uuid;
 
 pub use actor::{ActingToken, Actor, LOCAL_LOGIN};
 pub use catalyst_cluster::{LogLine, ServiceAccountName};
+pub use act::NewManualPreview;
 pub use error::{Cause, Error, ErrorKind};
 pub use identity::Refusal;
 pub use inbox::{IncomingDelivery, Receipt};
@@ -107,6 +113,10 @@ struct Inner {
     work_due: Notify,
     /// The shells that are open.
     shells: shell::OpenShells,
+    /// It was decided until when a preview is kept.
+    expiries: Notify,
+    /// What previews use.
+    usage: Arc<usage::Usage>,
     /// The process ends: streams end too.
     stopping: CancellationToken,
 }
@@ -148,6 +158,8 @@ impl Previews {
                 delivered: Notify::new(),
                 work_due: Notify::new(),
                 shells: shell::OpenShells::default(),
+                expiries: Notify::new(),
+                usage: Arc::default(),
                 stopping: CancellationToken::new(),
             }),
         }
@@ -172,14 +184,39 @@ impl Previews {
             self.announce(shutdown.clone()),
             self.keep_logs(shutdown.clone()),
             self.sweep_regularly(shutdown.clone()),
+            self.measure_usage(shutdown.clone()),
         );
     }
 
     /// Tells everyone who looks what a preview's row says now, if that is news.
     fn changed(&self, preview: &Preview) {
-        if self.inner.live.publish(preview.summary()) {
+        if self.inner.live.publish(self.kept(preview)) && preview.number.is_some() {
             self.announce_soon(&preview.id);
         }
+    }
+
+    /// The row of the list, but for what the preview uses.
+    fn kept(&self, preview: &Preview) -> PreviewSummary {
+        let expiry = expiry::expiry(preview, &self.inner.settings);
+        PreviewSummary {
+            expires_at: expiry.map(|it| it.at),
+            expiry_warning_at: expiry.map(|it| it.warning_at),
+            ..preview.summary()
+        }
+    }
+
+    /// The row of the list.
+    fn summary(&self, preview: &Preview) -> PreviewSummary {
+        self.with_usage(self.kept(preview))
+    }
+
+    /// A row with what the preview uses at the moment.
+    fn with_usage(&self, summary: PreviewSummary) -> PreviewSummary {
+        let usage = match summary.deleted_at {
+            None => self.inner.usage.of(&summary.namespace),
+            Some(_) => None,
+        };
+        PreviewSummary { usage, ..summary }
     }
 
     /// An error with all its sources, as it may be shown.

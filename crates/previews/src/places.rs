@@ -1,13 +1,14 @@
 //! The clusters that previews live in, each with what its watches last told of it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use catalyst_cluster::{Cluster, ClusterError, Clusters, Health};
+use catalyst_model::usage::Capacity;
 use catalyst_store::Preview;
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use futures::future::{join_all, select_all};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::mirror::Mirror;
 
@@ -25,6 +26,8 @@ pub(crate) struct Place {
     /// The hands that work on its previews: each cluster has its own, so that one which does not
     /// answer holds up none of the others'.
     pub hands: Arc<Semaphore>,
+    /// What it has, and when it was asked.
+    pub capacity: Mutex<Option<(Instant, Result<Capacity, String>)>>,
 }
 
 impl Place {
@@ -57,6 +60,7 @@ impl Places {
             cluster: cluster.clone(),
             mirror: Mirror::new(),
             hands: Arc::new(Semaphore::new(hands)),
+            capacity: Mutex::default(),
         };
         // The default one first: of several that could be meant, it is.
         let default = clusters.default_cluster();

@@ -8,7 +8,7 @@ mod sync;
 
 use catalyst_model::views::ProjectView;
 
-pub(crate) use check::check_clone_url;
+pub(crate) use check::{check_branch, check_clone_url};
 pub use create::NewProject;
 pub(crate) use follow::Generations;
 pub(crate) use sync::repository_of;

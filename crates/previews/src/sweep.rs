@@ -43,12 +43,35 @@ impl Previews {
                     true => self.inner.settings.sweep_every,
                     false => self.inner.settings.lease,
                 };
-                tokio::time::sleep(wait.min(self.inner.settings.sweep_every)).await;
+                let next = tokio::time::sleep(wait.min(self.inner.settings.sweep_every));
+                tokio::select! {
+                    () = next => {}
+                    () = self.remove_in_time() => {}
+                }
             }
         };
         tokio::select! {
             () = sweeping => {}
             () = stop.cancelled() => {}
+        }
+    }
+
+    /// Removes previews at the very time at which theirs is over; never returns. Should this process
+    /// not know of a change that another one made, its next sweep finds it.
+    async fn remove_in_time(&self) {
+        loop {
+            let next = match self.remove_expired().await {
+                Ok(next) => next,
+                Err(e) => {
+                    let error = self.redacted_chain(&e);
+                    tracing::warn!(component = crate::COMPONENT, event = "expiry-failed", error);
+                    Some(self.inner.settings.lease)
+                }
+            };
+            tokio::select! {
+                () = self.inner.expiries.notified() => {}
+                () = tokio::time::sleep(next.unwrap_or(self.inner.settings.sweep_every)) => {}
+            }
         }
     }
 
@@ -194,7 +217,7 @@ impl Previews {
         }
         let pull_request = self.inner.store.pull_request(&preview.id).await?;
         let approved = pull_request.and_then(|it| it.approved_sha);
-        let lost = approved.as_ref() == Some(&preview.commit);
+        let lost = approved.is_some() && approved == preview.commit;
         if lost {
             self.look_again_at(preview, "its approval was not taken up".to_owned())
                 .await?;
@@ -260,8 +283,9 @@ impl Previews {
             }
         }
         for preview in previews {
-            let number: Result<PullRequestNumber, _> = preview.number.try_into();
-            let Ok(number) = number else { continue };
+            let number: Option<PullRequestNumber> =
+                preview.number.and_then(|number| number.try_into().ok());
+            let Some(number) = number else { continue };
             let its = preview.repository_id == repository.id;
             if !its || preview.status == catalyst_model::state::PreviewStatus::Deleting {
                 continue;

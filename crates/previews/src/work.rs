@@ -23,12 +23,15 @@ use crate::Previews;
 use crate::crew::Crew;
 use crate::desired::{Blueprint, differs};
 use crate::error::{Error, ErrorKind};
-use crate::observe::{Wanted, observe};
+use crate::observe::{Revision, Wanted, observe};
 use crate::report::{VANISHED, as_it_is};
 use plan::{Action, plan};
 
 /// How often to look for work that became due without anybody saying so.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// The port of an image of which nobody said another.
+const IMAGE_PORT: u16 = 3000;
 
 /// How long the few calls of one piece of work may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -226,10 +229,12 @@ impl Previews {
             project: &project,
             source: &self.source_of(preview).await?,
             branch: &preview.branch,
-            number: preview.number.try_into().map_err(|e| Failure {
-                error: Error::unavailable("the pull request's number cannot be used", e),
-                passing: false,
-            })?,
+            number: preview.number.map(TryInto::try_into).transpose().map_err(
+                |e: catalyst_model::ids::InvalidId| Failure {
+                    error: Error::unavailable("the pull request's number cannot be used", e),
+                    passing: false,
+                },
+            )?,
             wanted: &wanted,
             secrets: &self.secrets_version(preview).await?,
             request_id: preview.request_id.as_deref(),
@@ -362,8 +367,16 @@ impl Previews {
 
 /// What the row wants of the cluster.
 pub(crate) fn wanted(preview: &Preview) -> Wanted {
+    let revision = match (&preview.commit, &preview.image) {
+        (Some(commit), _) => Revision::Commit(commit.clone()),
+        (None, Some(image)) => {
+            let port = preview.port.and_then(|port| u16::try_from(port).ok());
+            Revision::Image(image.clone(), port.unwrap_or(IMAGE_PORT))
+        }
+        (None, None) => Revision::Newest(preview.branch.clone()),
+    };
     Wanted {
-        commit: preview.commit.clone(),
+        revision,
         attempt: preview.attempt,
     }
 }
@@ -397,12 +410,14 @@ pub(crate) mod tests {
             repository_id: "r".into(),
             repository: "acme/shop".parse().unwrap(),
             repository_removed: false,
-            number: 7,
-            title: String::new(),
-            author: String::new(),
-            pull_request_url: String::new(),
+            number: Some(7),
+            title: Some(String::new()),
+            author: Some(String::new()),
+            pull_request_url: Some(String::new()),
             branch: "b".into(),
-            commit: "a".repeat(40).parse().unwrap(),
+            commit: Some("a".repeat(40).parse().unwrap()),
+            image: None,
+            port: None,
             serving_commit: None,
             cluster: None,
             namespace: "acme-shop-preview-7".into(),
@@ -414,10 +429,11 @@ pub(crate) mod tests {
             url: None,
             request_id: None,
             attempt: 1,
-            pull_request_created_at: DateTime::UNIX_EPOCH,
+            preview_created_at: DateTime::UNIX_EPOCH,
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
             last_deployed_at: None,
+            expires_at: None,
             deleted_at: None,
         }
     }

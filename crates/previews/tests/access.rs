@@ -44,6 +44,7 @@ async fn all(world: &World, actor: &Actor, id: &str) -> Vec<(&'static str, Resul
         ("retry", previews.retry(actor, id).await),
         ("delete", previews.delete(actor, id).await),
         ("approve", previews.approve(actor, id, &commit).await),
+        ("extend", previews.extend(actor, id).await.map(drop)),
         ("retry_cleanup", previews.retry_cleanup(actor, id).await),
     ]
 }
@@ -147,7 +148,7 @@ async fn news_go_to_the_team_and_to_nobody_else() {
     let removed = loop {
         match ours.next().await.unwrap() {
             PreviewChange::Removed { id } => break id,
-            PreviewChange::Changed(_) => {}
+            PreviewChange::Changed(_) | PreviewChange::Usage { .. } => {}
             PreviewChange::Reload => unreachable!("nobody is slow"),
         }
     };

@@ -232,9 +232,9 @@ impl Store {
         let rows: Vec<ProjectRow> = read!(self, "list", "the projects", |db| {
             let mut query = QueryBuilder::new(
                 "SELECT t.name AS team, p.name, p.problem, p.cluster, r.full_name AS repository,
-                     (SELECT COUNT(*) FROM pull_requests q
-                      JOIN pull_request_pods d ON d.pull_request_id = q.id
-                      WHERE q.repo_id = r.id AND d.is_current AND d.deleted_at IS NULL) AS previews
+                     (SELECT COUNT(*) FROM previews v
+                      JOIN pull_request_pods d ON d.preview_id = v.id
+                      WHERE v.repo_id = r.id AND d.is_current AND d.deleted_at IS NULL) AS previews
                  FROM projects p JOIN teams t ON t.id = p.team_id
                  LEFT JOIN repositories r ON r.project_id = p.id AND r.removed_at IS NULL
                  WHERE p.removed_at IS NULL",

@@ -19,7 +19,7 @@ use crate::{
         limits::SignInLimits,
     },
     settings::{
-        Common, GitHubSettings, PreviewRouting, SecretSettings, SettingsError, ShellSettings,
+        Common, GitHubSettings, Keeping, PreviewRouting, SecretSettings, SettingsError, ShellSettings,
     },
     wiring,
 };
@@ -35,6 +35,8 @@ pub struct Serve {
     shells: ShellSettings,
     #[command(flatten)]
     secrets: SecretSettings,
+    #[command(flatten)]
+    keeping: Keeping,
 
     /// Address of a second listener, which answers requests for Git credentials and nothing else:
     /// pods of previews may reach it, and not the dashboard [default: with the embedded cluster a
@@ -136,6 +138,7 @@ impl Serve {
             operator_account: Some(account),
             ..wiring::preview_settings(&common, &self.github, &self.secrets, notices)
         };
+        let settings = self.keeping.apply(settings);
         let previews = Previews::new(store.clone(), clusters.clone(), github, settings);
         previews.open_secrets().await?;
         let mut background = JoinSet::new();

@@ -295,13 +295,13 @@ pub(crate) fn known(it: &PullRequest, preview: Option<&Preview>) -> Known {
         updated_at: it.provider_updated_at,
         approved: it.approved_sha.clone(),
         removed: it.removed_sha.clone(),
-        preview: preview
-            .filter(|it| it.deleted_at.is_none())
-            .map(|it| KnownPreview {
-                commit: it.commit.clone(),
+        preview: preview.filter(|it| it.deleted_at.is_none()).and_then(|it| {
+            Some(KnownPreview {
+                commit: it.commit.clone()?,
                 status: it.status,
                 blocked: it.blocked.is_some(),
-            }),
+            })
+        }),
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use catalyst_cluster::ClusterError;
 use catalyst_crd::Environment;
+use catalyst_model::ids::CommitSha;
 use catalyst_model::names::project_namespace;
 use catalyst_model::state::{PreviewStatus, Role};
 use catalyst_model::views::{Allowed, DeploymentResult, DeploymentView, PreviewDetail};
@@ -70,7 +71,7 @@ impl Previews {
         let told = environment
             .map(|it| told(it, &wanted(&preview)))
             .unwrap_or_default();
-        let mut summary = preview.summary();
+        let mut summary = self.summary(&preview);
         if preview.status == PreviewStatus::Deleting && present {
             // While it goes, what holds it up is known to the cluster alone.
             summary.message = environment
@@ -84,7 +85,7 @@ impl Previews {
             }
             .map(|why| format!("What is shown may be out of date: {why}"));
         }
-        Ok(PreviewDetail {
+        let detail = PreviewDetail {
             steps: timeline(&asked(&preview, &deployments), &told),
             conditions: environment.map(condition_views).unwrap_or_default(),
             events: self.or_none(events, &preview),
@@ -94,8 +95,21 @@ impl Previews {
             cluster: self.inner.places.name_of(&preview).to_owned(),
             runs: environment.and_then(runs).map(str::to_owned),
             allowed: allowed(actor, &preview),
+            unmeasured: None,
             summary,
-        })
+        };
+        Ok(self.measured(detail))
+    }
+
+    /// A page with what the preview and its pods use at the moment.
+    pub(crate) fn measured(&self, mut detail: PreviewDetail) -> PreviewDetail {
+        let pods = self.inner.usage.of_pods(&detail.summary.namespace);
+        for pod in &mut detail.pods {
+            pod.used = pods.get(&pod.name).copied();
+        }
+        detail.unmeasured = self.inner.usage.unmeasured_in(&detail.cluster);
+        detail.summary = self.with_usage(detail.summary);
+        detail
     }
 
     async fn environment_of(&self, place: &Place, preview: &Preview) -> Option<Arc<Environment>> {
@@ -127,11 +141,15 @@ impl Previews {
     }
 }
 
+/// Whether it is the preview's newest deployment.
+pub(crate) fn is_of(deployment: &DeploymentView, preview: &Preview) -> bool {
+    let commit = preview.revision().map_or("", CommitSha::as_str);
+    deployment.commit == commit && deployment.attempt == preview.attempt
+}
+
 fn asked<'a>(preview: &'a Preview, deployments: &[DeploymentView]) -> Asked<'a> {
     // None yet for a commit that has only ever been blocked.
-    let newest = deployments
-        .iter()
-        .find(|it| it.commit == preview.commit.as_str() && it.attempt == preview.attempt);
+    let newest = deployments.iter().find(|it| is_of(it, preview));
     Asked {
         status: preview.status,
         blocked: preview.blocked.as_deref(),
@@ -154,5 +172,8 @@ fn allowed(actor: &Actor, preview: &Preview) -> Allowed {
             && actor.has(Role::Member, &preview.team),
         delete: present && preview.status != PreviewStatus::Deleting && admin,
         approve: present && preview.blocked.is_some() && admin,
+        extend: present
+            && preview.status != PreviewStatus::Deleting
+            && actor.has(Role::Member, &preview.team),
     }
 }

@@ -99,17 +99,22 @@ impl Store {
             ..
         } = request;
         let now = now();
-        let current = current_of("q.id = $1");
+        let current = current_of("v.id = $1");
         transaction!(
             self,
             "request a preview of",
             format!("{commit} for {pull_request_id}"),
             |tx| {
-                let locked = sqlx::query(LOCK)
-                    .bind(pull_request_id)
-                    .bind(now)
-                    .execute(&mut *tx)
-                    .await?;
+                // As `LOCK`, where there is one already.
+                let locked = sqlx::query(
+                    "INSERT INTO previews (id, pull_request_id, repo_id, created_at, updated_at)
+                     SELECT id, id, repo_id, created_at, $2 FROM pull_requests WHERE id = $1
+                     ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
+                )
+                .bind(pull_request_id)
+                .bind(now)
+                .execute(&mut *tx)
+                .await?;
                 if locked.rows_affected() == 0 {
                     return Err(Trouble::NotFound);
                 }
@@ -184,8 +189,9 @@ impl Store {
                 let row_id: String = sqlx::query_scalar(
                     "INSERT INTO pull_request_pods (id, pull_request_id, commit_sha, namespace,
                      deployment_name, status, branch, public_url, blocked, serving_commit, attempt,
-                     created_at, updated_at, request_id, team_id, cluster)
-                 SELECT $1, $2, $3, $4, $5, 'pending', $6, $7, $8, $9, $10, $11, $11, $12,
+                     created_at, updated_at, request_id, preview_id, team_id,
+                     cluster)
+                 SELECT $1, $2, $3, $4, $5, 'pending', $6, $7, $8, $9, $10, $11, $11, $12, $2,
                      r.team_id, CASE WHEN $13 THEN $14 ELSE j.cluster END
                  FROM pull_requests q JOIN repositories r ON r.id = q.repo_id
                  JOIN projects j ON j.id = r.project_id WHERE q.id = $2
@@ -195,9 +201,10 @@ impl Store {
                      public_url = excluded.public_url, blocked = excluded.blocked,
                      serving_commit = excluded.serving_commit, attempt = excluded.attempt,
                      created_at = excluded.created_at, updated_at = excluded.updated_at,
-                     request_id = excluded.request_id, team_id = excluded.team_id,
+                     request_id = excluded.request_id, preview_id = excluded.preview_id,
+                     team_id = excluded.team_id,
                      cluster = excluded.cluster, is_current = TRUE, phase = NULL,
-                     error_message = NULL, deleted_at = NULL
+                     error_message = NULL, deleted_at = NULL, expires_at = NULL
                  RETURNING id",
                 )
                 .bind(new_id())
@@ -257,7 +264,7 @@ impl Store {
         request_id: Option<&str>,
     ) -> Result<Preview, StoreError> {
         let now = now();
-        let current = current_of("q.id = $1");
+        let current = current_of("v.id = $1");
         transaction!(self, "retry the preview", id, |tx| {
             sqlx::query(LOCK)
                 .bind(id)

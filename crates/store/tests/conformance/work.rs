@@ -211,7 +211,7 @@ async fn the_work_that_waited_longest_comes_first(store: TemporaryStore) {
     }
     let mut order = Vec::new();
     while let Some(work) = store.claim_work("w", LONG).await.unwrap() {
-        order.push(work.preview.number);
+        order.extend(work.preview.number);
     }
     assert_eq!(order, [3, 1, 2]);
 }
@@ -228,7 +228,7 @@ async fn eight_workers_do_each_piece_once(store: TemporaryStore) {
         while let Some(work) = store.claim_work(&holder, LONG).await.unwrap() {
             let id = &work.preview.id;
             store.finish_work(id, &holder, None).await.unwrap();
-            done.push(work.preview.number);
+            done.extend(work.preview.number);
         }
         done
     });

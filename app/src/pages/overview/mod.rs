@@ -1,5 +1,9 @@
 //! What those who run Catalyst look at.
 
+mod attention;
+mod clusters;
+mod teams;
+
 use std::time::Duration;
 
 use catalyst_model::views::{FailedCleanup, OperationsView};
@@ -19,6 +23,9 @@ use crate::{
     live::{self, Connection, Message},
     pages::{list::LiveMark, preview::href_of},
 };
+use attention::Attention;
+use clusters::Clusters;
+use teams::Teams;
 
 /// The pause between two readings.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -91,6 +98,7 @@ fn Operations(shown: RwSignal<OperationsView>) -> impl IntoView {
                 })
                 .collect_view()
         }}
+        <Clusters shown />
         <Show when=move || !cleanups.with(Vec::is_empty)>
             <Cleanups cleanups />
         </Show>
@@ -111,6 +119,8 @@ fn Operations(shown: RwSignal<OperationsView>) -> impl IntoView {
                 </span>
             </p>
         </Show>
+        <Attention shown />
+        <Teams shown />
     }
     .into_any()
 }
@@ -130,7 +140,7 @@ fn Figures(shown: RwSignal<OperationsView>) -> impl IntoView {
     let figure = |value: Signal<String>, label: &'static str, href: Option<&'static str>| {
         let number = match href {
             Some(href) => view! {
-                <a class="stretched" href=href>
+                <a class="stretched" href=href rel=href.starts_with('#').then_some("external")>
                     {value}
                 </a>
             }
@@ -159,6 +169,12 @@ fn Figures(shown: RwSignal<OperationsView>) -> impl IntoView {
                 "need approval",
                 Some("/preview-environments?status=approval"),
             )}
+            {figure(
+                of(|o| o.counts.over_quota),
+                "over quota",
+                Some("/preview-environments?status=over-quota"),
+            )}
+            {figure(of(|o| o.stale_count), "stale", Some("#stale"))}
             {figure(of(|o| o.queued_deliveries), "deliveries waiting", Some("/deliveries"))}
             {figure(Signal::derive(median), "median to ready, 24 h", None)}
         </dl>
