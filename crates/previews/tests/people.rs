@@ -392,7 +392,10 @@ async fn the_namespaces_that_one_sees_are_those_of_one_s_teams() {
     assert_eq!(ours, ["acme", "acme-shop", "acme-shop-preview-7"]);
     let theirs = names(previews.namespaces(&stranger, "local").await.unwrap());
     assert_eq!(theirs, ["rivals"]);
-    let detail = previews.namespace(&member, "local", "acme-shop").await.unwrap();
+    let detail = previews
+        .namespace(&member, "local", "acme-shop")
+        .await
+        .unwrap();
     assert_eq!(detail.phase.as_deref(), Some("Active"));
     for foreign in ["acme-shop", "kube-system", "default", "nowhere"] {
         assert_eq!(

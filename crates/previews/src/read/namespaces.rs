@@ -44,7 +44,8 @@ impl Previews {
         let mut all = Vec::new();
         for team in self.teams(actor).await? {
             let mut its = projects.iter().filter(|it| it.team == team.name).peekable();
-            if its.peek().is_none() && cluster != default || its.peek().is_some() && !its.any(home) {
+            if its.peek().is_none() && cluster != default || its.peek().is_some() && !its.any(home)
+            {
                 continue;
             }
             all.push(NamespaceView {
@@ -129,7 +130,8 @@ impl Previews {
             pods,
             events,
         })
-    }}
+    }
+}
 
 fn missing(what: &'static str, id: &str) -> Error {
     Error::NotFound {
