@@ -453,7 +453,12 @@ mod tests {
         use tungstenite::protocol::Role;
         let server = Socket::from_raw_socket(server, Role::Server, None).await;
         let client = Socket::from_raw_socket(client, Role::Client, None).await;
-        (server, Exec::over(client, "ns/pod/c".to_owned(), can_end))
+        let attempt = Attempt {
+            verb: "run a command in",
+            on: "container ns/pod/c".to_owned(),
+            cluster: "eu-1".to_owned(),
+        };
+        (server, Exec::over(client, attempt, can_end))
     }
 
     fn message(channel: u8, bytes: &[u8]) -> Message {
@@ -469,7 +474,12 @@ mod tests {
         let first = exec.output.next().await.unwrap();
         assert_eq!(first, Some(ExecEvent::Stdout(Bytes::from_static(b"some"))));
         let error = exec.output.next().await.unwrap_err();
-        assert!(error.to_string().contains("ns/pod/c broke off"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("ns/pod/c in cluster eu-1 broke off"),
+            "{error}"
+        );
         assert_eq!(exec.output.next().await.unwrap(), None);
     }
 

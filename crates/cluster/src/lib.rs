@@ -26,9 +26,7 @@ mod source;
 pub mod watch;
 
 pub use clusters::{Clusters, Contexts};
-pub use error::{
-    Attempt, ClusterError, ConnectionError, KubernetesError, WatchError, chain,
-};
+pub use error::{Attempt, ClusterError, ConnectionError, KubernetesError, WatchError, chain};
 pub use exec::{
     Exec, ExecError, ExecEvent, ExecInput, ExecOutput, ExecRequest, Finished, TerminalSize,
 };

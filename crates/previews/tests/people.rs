@@ -388,15 +388,18 @@ async fn the_namespaces_that_one_sees_are_those_of_one_s_teams() {
     let names = |all: Vec<catalyst_model::namespaces::NamespaceView>| -> Vec<String> {
         all.into_iter().map(|it| it.name).collect()
     };
-    let ours = names(previews.namespaces(&member).await.unwrap());
+    let ours = names(previews.namespaces(&member, "local").await.unwrap());
     assert_eq!(ours, ["acme", "acme-shop", "acme-shop-preview-7"]);
-    let theirs = names(previews.namespaces(&stranger).await.unwrap());
+    let theirs = names(previews.namespaces(&stranger, "local").await.unwrap());
     assert_eq!(theirs, ["rivals"]);
-    let detail = previews.namespace(&member, "acme-shop").await.unwrap();
+    let detail = previews
+        .namespace(&member, "local", "acme-shop")
+        .await
+        .unwrap();
     assert_eq!(detail.phase.as_deref(), Some("Active"));
     for foreign in ["acme-shop", "kube-system", "default", "nowhere"] {
         assert_eq!(
-            kind(previews.namespace(&stranger, foreign).await),
+            kind(previews.namespace(&stranger, "local", foreign).await),
             ErrorKind::NotFound
         );
     }

@@ -171,7 +171,11 @@ async fn project_object(
     if let Some(seen) = place.mirror.project(&namespace, name) {
         return Ok(Some(seen));
     }
-    let read = place.cluster.objects::<Project>().get(&namespace, name).await;
+    let read = place
+        .cluster
+        .objects::<Project>()
+        .get(&namespace, name)
+        .await;
     let read = read.map_err(|e| {
         Error::unavailable(format!("cannot read the Project {namespace}/{name}"), e)
     })?;
@@ -191,7 +195,11 @@ async fn environments_of(
             .collect());
     }
     // Nobody watches in this process, or not yet.
-    let list = place.cluster.objects::<Environment>().list(&namespace).await;
+    let list = place
+        .cluster
+        .objects::<Environment>()
+        .list(&namespace)
+        .await;
     let list = list.map_err(|e| {
         Error::unavailable(format!("cannot list the Environments of {namespace}"), e)
     })?;

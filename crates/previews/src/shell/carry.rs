@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use catalyst_cluster::{chain, ExecError, ExecEvent, ExecInput, ExecOutput, TerminalSize};
+use catalyst_cluster::{ExecError, ExecEvent, ExecInput, ExecOutput, TerminalSize, chain};
 use futures::{Sink, SinkExt, Stream, StreamExt};
 use tokio::sync::{Mutex, Notify, watch};
 
