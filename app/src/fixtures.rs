@@ -69,22 +69,6 @@ pub(crate) fn usage(cpu_millicores: u32, memory_mib: u32) -> PreviewUsage {
     }
 }
 
-/// One that was made by hand of a branch, and ends soon.
-pub(crate) fn manual() -> PreviewSummary {
-    PreviewSummary {
-        id: "p-hand".into(),
-        number: None,
-        source: PreviewSource::Manual,
-        title: "Branch spring-sale".into(),
-        pull_request_url: None,
-        branch: "spring-sale".into(),
-        namespace: "acme-storefront-dev-calm-otter-07".into(),
-        expires_at: Some(at(3600)),
-        expiry_warning_at: Some(at(-7200)),
-        ..ready()
-    }
-}
-
 /// One that is on its way.
 pub(crate) fn building() -> PreviewSummary {
     PreviewSummary {

@@ -240,6 +240,7 @@ mod tests {
                 branch: "topic",
                 number: None,
                 wanted: &wanted,
+                secrets: "",
                 request_id: None,
             }
             .environment(None)

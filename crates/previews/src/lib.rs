@@ -66,9 +66,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use act::NewManualPreview;
 pub use actor::{ActingToken, Actor, LOCAL_LOGIN};
 pub use catalyst_cluster::{LogLine, ServiceAccountName};
-pub use act::NewManualPreview;
 pub use error::{Cause, Error, ErrorKind};
 pub use identity::Refusal;
 pub use inbox::{IncomingDelivery, Receipt};

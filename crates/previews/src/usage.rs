@@ -335,6 +335,7 @@ mod tests {
             login: "max".into(),
             memberships: vec![(team.into(), Role::Member)],
             operator: false,
+            token: None,
         }
     }
 

@@ -19,7 +19,8 @@ use crate::{
         limits::SignInLimits,
     },
     settings::{
-        Common, GitHubSettings, Keeping, PreviewRouting, SecretSettings, SettingsError, ShellSettings,
+        Common, GitHubSettings, Keeping, PreviewRouting, SecretSettings, SettingsError,
+        ShellSettings,
     },
     wiring,
 };

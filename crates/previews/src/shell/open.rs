@@ -333,6 +333,7 @@ mod tests {
             job: None,
             node: None,
             ips: Vec::new(),
+            used: None,
             containers,
         }
     }
