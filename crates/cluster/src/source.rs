@@ -129,8 +129,9 @@ pub(crate) fn decode(variable: &str, value: &str) -> Result<Kubeconfig, Connecti
         .decode(packed)
         .map_err(|e| invalid(variable, e))?;
     let text = String::from_utf8(bytes).map_err(|e| invalid(variable, e))?;
-    // JSON is YAML, too.
-    let file = Kubeconfig::from_yaml(&text).map_err(|e| invalid(variable, e))?;
+    // JSON is YAML, too. The parser's own words would quote the text, credentials and all.
+    let file = Kubeconfig::from_yaml(&text)
+        .map_err(|_| invalid(variable, "it is not a kubeconfig in YAML or JSON"))?;
     if file.clusters.is_empty() {
         return Err(invalid(variable, "it names no cluster"));
     }

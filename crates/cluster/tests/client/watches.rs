@@ -125,6 +125,7 @@ async fn a_watch_whose_connections_break_catches_up_within_5_s_without_a_list() 
     println!("caught up after a break: {took:?}");
     assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!(copy.lists(), 1, "it goes on where it was");
+    drop(copy);
     scene.stop().await;
 }
 
@@ -143,6 +144,7 @@ async fn a_watch_on_a_connection_that_died_without_a_word_catches_up_within_60_s
     println!("caught up after a black hole: {took:?}");
     assert!(took < Duration::from_secs(60), "{took:?}");
     assert_eq!(copy.lists(), 1);
+    drop(copy);
     scene.stop().await;
 }
 
@@ -227,5 +229,6 @@ async fn a_watch_whose_place_is_forgotten_lists_anew_and_shows_nothing_as_gone()
         };
         assert_eq!(expired, lists - 1, "{fate:?}");
     }
+    drop(copy);
     scene.stop().await;
 }
