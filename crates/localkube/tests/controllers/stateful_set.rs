@@ -1,10 +1,7 @@
 //! StatefulSets.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod cluster;
-
+use crate::cluster::{Cluster, template};
 use catalyst_localkube::objects::resource;
-use cluster::{Cluster, template};
 use serde_json::{Value, json};
 
 fn stateful_set(replicas: i64, does: &str) -> Value {

@@ -1,10 +1,7 @@
 //! Services, Ingresses and the scheduling of pods.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod cluster;
-
+use crate::cluster::{Cluster, condition, template};
 use catalyst_localkube::objects::resource;
-use cluster::{Cluster, condition, template};
 use serde_json::{Value, json};
 
 fn pod(name: &str, does: &str) -> Value {

@@ -1,13 +1,9 @@
 //! Who is not in a team neither sees nor touches what is the team's.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
+use crate::common::{World, pull_request, sha};
 use catalyst_model::state::Role;
 use catalyst_model::views::{LogQuery, PreviewChange, PreviewFilter};
 use catalyst_previews::{Actor, Error, ErrorKind, NewProject};
-use common::{World, pull_request, sha};
 use futures::StreamExt;
 
 async fn world_with_preview() -> (World, String) {
@@ -164,8 +160,8 @@ async fn following_shows_the_present_and_then_each_change_until_the_process_ends
     let first = details.next().await.unwrap().unwrap();
     assert_eq!(first.summary.id, id);
     world.environment_at("preview-7", &sha('a')).await;
-    let api = world.cluster.environments(common::PROJECT_NAMESPACE);
-    common::operator::set(&api, "preview-7", common::operator::Look::Ready, "").await;
+    let api = world.cluster.environments(crate::common::PROJECT_NAMESPACE);
+    crate::common::operator::set(&api, "preview-7", crate::common::operator::Look::Ready, "").await;
     loop {
         let next = details.next().await.unwrap().unwrap();
         if next.summary.status == catalyst_model::state::PreviewStatus::Running {

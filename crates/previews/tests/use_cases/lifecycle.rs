@@ -1,14 +1,10 @@
 //! A pull request's life: opened, pushed to, closed, reopened.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
+use crate::common::operator::{Look, finalizers, set};
+use crate::common::{PROJECT_NAMESPACE, World, later, pull_request, sha};
 use catalyst_crd::labels::{ENVIRONMENT_FINALIZER, REQUEST};
 use catalyst_model::state::PreviewStatus;
 use catalyst_model::views::{DeploymentResult, StepState};
-use common::operator::{Look, finalizers, set};
-use common::{PROJECT_NAMESPACE, World, later, pull_request, sha};
 use kube::ResourceExt;
 
 #[tokio::test]
@@ -66,7 +62,7 @@ async fn a_pull_request_becomes_a_preview_and_goes() {
     world
         .preview(7, "is going", |it| it.status == PreviewStatus::Deleting)
         .await;
-    common::eventually("the Environment is being deleted", || async {
+    crate::common::eventually("the Environment is being deleted", || async {
         let it = world.environment("preview-7").await.unwrap();
         it.metadata.deletion_timestamp.map(drop)
     })
@@ -76,7 +72,7 @@ async fn a_pull_request_becomes_a_preview_and_goes() {
         "not before it is really gone"
     );
     finalizers(&api, &environment, &[]).await.unwrap();
-    common::eventually("it has left the list", || async {
+    crate::common::eventually("it has left the list", || async {
         world.list().await.is_empty().then_some(())
     })
     .await;
@@ -196,7 +192,7 @@ async fn a_failed_one_says_why_and_a_retry_is_a_new_attempt_of_the_same_commit()
         .await
         .unwrap_err();
     assert_eq!(second.kind(), catalyst_previews::ErrorKind::Conflict);
-    common::eventually("the cluster is asked for a retry", || async {
+    crate::common::eventually("the cluster is asked for a retry", || async {
         let it = world.environment("preview-7").await?;
         let retry = it.metadata.annotations?.remove(catalyst_crd::labels::RETRY);
         (retry.as_deref() == Some("aaaaaaa-2")).then_some(())
@@ -229,7 +225,7 @@ async fn one_reopened_while_it_goes_comes_back_once_it_is_gone() {
     world
         .event("closed", &later(&opened, 2, |it| it.open = false))
         .await;
-    common::eventually("the Environment is being deleted", || async {
+    crate::common::eventually("the Environment is being deleted", || async {
         let it = world.environment("preview-7").await.unwrap();
         it.metadata.deletion_timestamp.map(drop)
     })
@@ -242,7 +238,7 @@ async fn one_reopened_while_it_goes_comes_back_once_it_is_gone() {
     finalizers(&api, &world.environment("preview-7").await.unwrap(), &[])
         .await
         .unwrap();
-    let second = common::eventually("another Environment is made", || async {
+    let second = crate::common::eventually("another Environment is made", || async {
         let it = world.environment("preview-7").await?;
         (it.metadata.uid != first).then_some(it)
     })
@@ -266,7 +262,7 @@ async fn an_environment_deleted_behind_our_back_is_made_again() {
         .preview(7, "runs", |it| it.status == PreviewStatus::Running)
         .await;
     world.cluster.delete(&api, "preview-7").await.unwrap();
-    common::eventually("another Environment is made", || async {
+    crate::common::eventually("another Environment is made", || async {
         let it = world.environment("preview-7").await?;
         (it.metadata.uid != first.metadata.uid).then_some(())
     })
@@ -312,7 +308,7 @@ async fn one_that_a_person_deleted_stays_away_until_the_next_push() {
     let id = world.preview(7, "is there", |_| true).await.id;
     world.previews.delete(&world.operator, &id).await.unwrap();
     world.gone("preview-7").await;
-    common::eventually("it has left the list", || async {
+    crate::common::eventually("it has left the list", || async {
         world.list().await.is_empty().then_some(())
     })
     .await;

@@ -1,13 +1,9 @@
 //! Who signs in, who belongs to a team, and what programs do in their name.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
+use crate::common::{World, pull_request, settings};
 use catalyst_model::access::TokenScope;
 use catalyst_model::state::Role;
 use catalyst_previews::{Error, ErrorKind, NewToken, PreviewSettings};
-use common::{World, pull_request, settings};
 
 fn kind<T: std::fmt::Debug>(result: Result<T, Error>) -> ErrorKind {
     result.unwrap_err().kind()
@@ -236,7 +232,7 @@ async fn a_program_has_the_rights_of_its_owner_as_they_are_now() {
     for result in [
         previews.retry(&reader, &id).await,
         previews
-            .approve(&reader, &id, &common::sha('a').parse().unwrap())
+            .approve(&reader, &id, &crate::common::sha('a').parse().unwrap())
             .await,
         previews.retry_cleanup(&reader, &id).await,
         previews

@@ -1,17 +1,13 @@
 //! Previews that are made by hand, and the end of what is kept for a time.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::time::Duration;
 
+use crate::common::operator::StandIn;
+use crate::common::{PROJECT, TEAM, World, eventually, pull_request, settings, sha};
 use catalyst_model::state::{PreviewStatus, Role};
 use catalyst_model::views::{PreviewSource, PreviewSummary};
 use catalyst_previews::{Actor, Error, ErrorKind, NewManualPreview, PreviewSettings};
 use catalyst_testkit::github::{FakePullRequest, FakeRepository};
-use common::operator::StandIn;
-use common::{PROJECT, TEAM, World, eventually, pull_request, settings, sha};
 
 fn of_the_project() -> NewManualPreview {
     NewManualPreview {
@@ -254,7 +250,7 @@ async fn an_idle_pull_requests_preview_goes_and_a_push_brings_it_back() {
     .await;
     world.previews.sweep().await.unwrap();
     assert!(world.list().await.is_empty(), "and stays away");
-    let pushed = common::later(&pull_request(7, 'b'), 60, |_| ());
+    let pushed = crate::common::later(&pull_request(7, 'b'), 60, |_| ());
     world.event("synchronize", &pushed).await;
     world
         .preview(7, "is back", |it| it.commit == sha('b'))

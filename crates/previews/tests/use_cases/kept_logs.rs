@@ -1,13 +1,9 @@
 //! What a container wrote can still be read when its pod is gone.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
+use crate::common::{World, eventually, pull_request};
 use catalyst_model::state::Role;
 use catalyst_model::views::LogQuery;
 use catalyst_previews::ErrorKind;
-use common::{World, eventually, pull_request};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::Api;

@@ -1,16 +1,12 @@
 //! What previews use, from the cluster to everyone who looks.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::time::Duration;
 
+use crate::common::operator::StandIn;
+use crate::common::{TEAM, World, pull_request, settings};
 use catalyst_model::state::{PreviewStatus, Role};
 use catalyst_model::views::{PreviewChange, PreviewFilter, PreviewOrder};
 use catalyst_previews::PreviewSettings;
-use common::operator::StandIn;
-use common::{TEAM, World, pull_request, settings};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{Api, PostParams};

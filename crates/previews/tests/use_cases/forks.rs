@@ -1,15 +1,11 @@
 //! Code from outside the repository runs when a maintainer approved that very commit, and not
 //! otherwise.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
+use crate::common::operator::StandIn;
+use crate::common::{World, later, pull_request, sha};
 use catalyst_model::state::{PreviewStatus, Role};
 use catalyst_previews::ErrorKind;
 use catalyst_testkit::github::{FakePullRequest, FakeRepository};
-use common::operator::StandIn;
-use common::{World, later, pull_request, sha};
 
 fn from_fork(number: u64, digit: char) -> FakePullRequest {
     let mut it = pull_request(number, digit);

@@ -1,16 +1,12 @@
 //! Deliveries: durable, each with one effect, in whatever order and however often they come.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::time::Duration;
 
+use crate::common::operator::StandIn;
+use crate::common::{World, counted, delivery, eventually, later, pull_request, sha};
 use catalyst_model::state::PreviewStatus;
 use catalyst_previews::IncomingDelivery;
 use catalyst_testkit::github::{FakePullRequest, examples};
-use common::operator::StandIn;
-use common::{World, counted, delivery, eventually, later, pull_request, sha};
 
 /// opened, two pushes, closed, reopened, closed; a second apart.
 fn six() -> Vec<(&'static str, FakePullRequest)> {

@@ -1,16 +1,12 @@
 //! Who opens a shell in a preview, what both sides see of it, and when it ends.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
 use std::time::Duration;
 
+use crate::common::{World, eventually, pull_request};
 use bytes::Bytes;
 use catalyst_model::state::Role;
 use catalyst_previews::shell::{FromViewer, TerminalSize, ToViewer, WINDOW};
 use catalyst_previews::{Actor, ErrorKind, PreviewSettings, ShellEnd, ShellLimits, ShellRequest};
-use common::{World, eventually, pull_request};
 use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
@@ -27,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 async fn world(shells: ShellLimits) -> (World, String) {
     let settings = PreviewSettings {
         shells,
-        ..common::settings()
+        ..crate::common::settings()
     };
     let world = World::with_settings(settings).await;
     world.event("opened", &pull_request(7, 'a')).await;

@@ -1,15 +1,11 @@
 //! What was missed is made up for, and what nobody wants is removed.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
+use crate::common::operator::StandIn;
+use crate::common::{PROJECT_NAMESPACE, World, eventually, later, pull_request, sha};
 use catalyst_crd::Environment;
 use catalyst_crd::labels::ENVIRONMENT_ID;
 use catalyst_model::state::PreviewStatus;
 use catalyst_testkit::github::FakeRepository;
-use common::operator::StandIn;
-use common::{PROJECT_NAMESPACE, World, eventually, later, pull_request, sha};
 use kube::ResourceExt;
 
 #[tokio::test]

@@ -1,10 +1,7 @@
 //! Jobs.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod cluster;
-
+use crate::cluster::{Cluster, condition, template};
 use catalyst_localkube::objects::resource;
-use cluster::{Cluster, condition, template};
 use serde_json::{Value, json};
 
 fn job(does: &str, more: Value) -> Value {

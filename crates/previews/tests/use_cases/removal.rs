@@ -1,16 +1,12 @@
 //! Cleaning up: to the end, or until it is given up and said.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::time::Duration;
 
+use crate::common::operator::{Look, finalizers, set};
+use crate::common::{PROJECT_NAMESPACE, World, eventually, later, pull_request, settings, sha};
 use catalyst_crd::labels::{NAMESPACE_TYPE, TEAM};
 use catalyst_model::state::PreviewStatus;
 use catalyst_previews::{ErrorKind, PreviewSettings};
-use common::operator::{Look, finalizers, set};
-use common::{PROJECT_NAMESPACE, World, eventually, later, pull_request, settings, sha};
 
 const FOREIGN: &str = "example.com/keep";
 
@@ -168,7 +164,7 @@ async fn what_the_cluster_refuses_is_tried_again_then_failed_and_said() {
 #[tokio::test]
 async fn fifty_pull_requests_open_and_close_together() {
     let world = World::new().await;
-    let _operator = common::operator::StandIn::start(&world.cluster);
+    let _operator = crate::common::operator::StandIn::start(&world.cluster);
     let opening = (1..=50).map(|n| {
         let world = &world;
         async move { world.event("opened", &pull_request(n, 'a')).await }

@@ -1,9 +1,6 @@
 //! Secrets: written by those who may, never shown, handed to the operator alone.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
+use crate::common::{PROJECT, TEAM, World, eventually, pull_request, settings, sha};
 use catalyst_crd::identity::SECRETS_AUDIENCE;
 use catalyst_crd::labels::SECRETS;
 use catalyst_model::secrets::SecretLevel;
@@ -12,7 +9,6 @@ use catalyst_previews::{
     ErrorKind, Keyring, PreviewSettings, Previews, Redactor, Refusal, SecretToWrite,
     ServiceAccountName, UnusableSecrets,
 };
-use common::{PROJECT, TEAM, World, eventually, pull_request, settings, sha};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::ResourceExt;

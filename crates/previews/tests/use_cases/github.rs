@@ -1,19 +1,15 @@
 //! What GitHub is told, and that nothing depends on its listening.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::time::{Duration, Instant};
 
-use catalyst_model::state::PreviewStatus;
-use catalyst_model::views::PreviewSummary;
-use catalyst_testkit::github::{FakeGitHub, Fault};
-use common::operator::{Look, StandIn, set};
-use common::{
+use crate::common::operator::{Look, StandIn, set};
+use crate::common::{
     PROJECT_NAMESPACE, REPOSITORY, World, eventually, later, numbered_sha, pull_request, settings,
     sha,
 };
+use catalyst_model::state::PreviewStatus;
+use catalyst_model::views::PreviewSummary;
+use catalyst_testkit::github::{FakeGitHub, Fault};
 
 fn running(it: &PreviewSummary) -> bool {
     it.status == PreviewStatus::Running
@@ -87,7 +83,7 @@ async fn one_comment_follows_the_preview_to_its_end() {
 #[tokio::test]
 async fn a_burst_of_pushes_makes_few_edits_and_ends_with_the_newest() {
     let github = FakeGitHub::start().await;
-    github.put_repository(&common::repository());
+    github.put_repository(&crate::common::repository());
     let settings = catalyst_previews::PreviewSettings {
         comment_pause: Duration::from_secs(2),
         ..settings()
@@ -98,7 +94,7 @@ async fn a_burst_of_pushes_makes_few_edits_and_ends_with_the_newest() {
     let start = Instant::now();
     for n in 0..100 {
         it.head_sha = numbered_sha(n);
-        it.updated_at = common::second(u32::try_from(n).unwrap() + 2);
+        it.updated_at = crate::common::second(u32::try_from(n).unwrap() + 2);
         world
             .event(if n == 0 { "opened" } else { "synchronize" }, &it)
             .await;

@@ -1,19 +1,15 @@
 //! Previews in several clusters.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::time::{Duration, Instant};
 
+use crate::common::operator::StandIn;
+use crate::common::{World, eventually, pull_request};
 use catalyst_cluster::{Cluster, Clusters};
 use catalyst_model::state::PreviewStatus;
 use catalyst_model::views::LogQuery;
 use catalyst_previews::{ErrorKind, NewProject};
 use catalyst_testkit::github::FakePullRequest;
 use catalyst_testkit::proxy::Weather;
-use common::operator::StandIn;
-use common::{World, eventually, pull_request};
 
 /// A project of another repository, for the second cluster.
 fn shop(cluster: Option<&str>) -> NewProject {
@@ -78,7 +74,7 @@ async fn a_preview_lives_in_the_cluster_of_its_project_from_its_beginning_to_its
 
     // A push, a sweep and the end happen there too.
     let mut pushed = abroad(7, 'c');
-    pushed.updated_at = common::second(2);
+    pushed.updated_at = crate::common::second(2);
     world.event("synchronize", &pushed).await;
     world
         .preview(7, "runs the push", |it| {

@@ -1,15 +1,11 @@
 //! Projects, whoever made them.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
+use crate::common::{World, eventually, pull_request, settings, sha};
 use catalyst_crd::labels::{NAMESPACE_TYPE, REPOSITORY_PREFIX, TEAM};
 use catalyst_crd::project::ProjectSource;
 use catalyst_crd::{Project, ProjectSpec};
 use catalyst_model::views::ProjectView;
 use catalyst_previews::{ErrorKind, NewProject, PreviewSettings};
-use common::{World, eventually, pull_request, settings, sha};
 use kube::ResourceExt;
 
 async fn project(

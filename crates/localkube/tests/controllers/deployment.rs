@@ -1,13 +1,10 @@
 //! Deployments and their ReplicaSets.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod cluster;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::cluster::{Cluster, condition, template};
 use catalyst_localkube::objects::{Selector, WatchEvent, WatchFrom, resource};
-use cluster::{Cluster, condition, template};
 use futures::StreamExt;
 use serde_json::{Value, json};
 
