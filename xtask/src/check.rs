@@ -46,7 +46,16 @@ impl Test {
             return Ok(());
         }
         let catalyst = Build::default().run()?;
+        // The GitHub that people sign in with, beside the binary under test.
+        run(cargo().args([
+            "build",
+            "--package",
+            "catalyst-testkit",
+            "--bin",
+            "fake-github",
+        ]))?;
         if self.system || all {
+            ensure_npm(&root().join("end2end/mcp"))?;
             run_tests(&mut node_test("end2end/system", &catalyst)?)?;
         }
         if self.browser || all {
