@@ -133,7 +133,7 @@ fn Platform(platform: ProjectPlatform, reload: Callback<()>) -> impl IntoView {
                     {format!("Project {} of team {}.", platform.name, platform.team)}
                 </p>
             </div>
-            <div class="actions">
+            <div class="head-tools">
                 <a
                     class="button primary"
                     href=format!(
@@ -143,7 +143,7 @@ fn Platform(platform: ProjectPlatform, reload: Callback<()>) -> impl IntoView {
                     )
                 >
                     <Icon glyph=Glyph::Plus />
-                    "Create a preview"
+                    "Create preview"
                 </a>
             </div>
         </header>
