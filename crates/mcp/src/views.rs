@@ -225,6 +225,8 @@ pub struct Project {
     pub name: String,
     /// Its repositories, OWNER/NAME each.
     pub repositories: Vec<String>,
+    /// The cluster that its previews live in, where that is known.
+    pub cluster: Option<String>,
     /// How many previews it has now.
     pub previews: u32,
     /// What is wrong with it.
@@ -238,6 +240,7 @@ impl Project {
             team: it.team,
             name: it.name,
             repositories: it.repositories,
+            cluster: it.cluster,
             previews: it.previews,
             problem: it.problem,
         }

@@ -144,6 +144,7 @@ async fn a_watch_on_a_connection_that_died_without_a_word_catches_up_within_60_s
     println!("caught up after a black hole: {took:?}");
     assert!(took < Duration::from_secs(60), "{took:?}");
     assert_eq!(copy.lists(), 1);
+    drop(copy);
     scene.stop().await;
 }
 

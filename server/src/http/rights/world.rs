@@ -35,7 +35,7 @@ use crate::{
 /// Names that no page has in an example of its own.
 const TEAM: &str = "heliotrope";
 const PROJECT: &str = "orchid";
-const REPOSITORY: &str = "heliotrope/orchid";
+const REPOSITORY: &str = "heliotrope/petals";
 const DELIVERY: &str = "5f1c2a66-0000-4000-8000-00000000cafe";
 
 /// How long an answer may take to begin, and a text to come whole.
