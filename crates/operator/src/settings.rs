@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use catalyst_render::Images;
 use url::{Host, Url};
 
-use crate::images::Images;
 use crate::network::NetworkProbe;
 use crate::web::WebSide;
 

@@ -1,23 +1,23 @@
 //! The secrets of an Environment: asked of the web side, put where its pods find them.
 //!
-//! The operator reads no Secret of the cluster. What it has put there is told by the version that
-//! the workload's pods carry: the web side names another one on the Environment whenever a secret
-//! is written or removed.
+//! The operator reads no Secret of the cluster. Which version it has put there is told by a record
+//! beside it: the web side names another one on the Environment whenever a secret is written or
+//! removed.
 
 use catalyst_crd::{Environment, labels};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::reflector::ObjectRef;
 
-use super::deploy::template_annotation;
 use super::progress::Step;
 use crate::context::Context;
 use crate::desired::Target;
-use crate::desired::workload::{NAME, SECRETS};
+use crate::desired::record::{SECRETS_VERSION, record, recorded};
+use crate::desired::workload::SECRETS;
 use crate::error::{Error, chain};
 use crate::web::WebError;
 
@@ -41,19 +41,17 @@ pub(super) async fn sync(
 ) -> Result<Secrets, Error> {
     let named = |key: &str| environment.annotations().get(key).map(String::as_str);
     let wanted = named(labels::SECRETS).filter(|version| *version != labels::NO_SECRETS);
-    let web = ObjectRef::new(NAME).within(&target.namespace);
-    let deployed = context.cluster.caches.deployments.get(&web);
-    let deployed = deployed
-        .as_ref()
-        .and_then(|it| template_annotation(it, labels::SECRETS));
+    let place = ObjectRef::<ConfigMap>::new(SECRETS_VERSION).within(&target.namespace);
+    let known = context.cluster.caches.config_maps.get(&place);
+    let known = known.as_ref().map(|known| recorded(known));
     let Some(wanted) = wanted else {
-        if deployed.is_some() {
-            write(context, target, [].into()).await?;
+        if known.is_some_and(|known| known != labels::NO_SECRETS) {
+            write(context, target, labels::NO_SECRETS, [].into()).await?;
         }
         return Ok(Secrets::At(None));
     };
     let there = Secrets::At(Some(wanted.to_owned()));
-    if deployed.map(String::as_str) == Some(wanted) {
+    if known == Some(wanted) {
         return Ok(there);
     }
     let (Some(web), Some(id)) = (&context.settings.web, named(labels::ENVIRONMENT_ID)) else {
@@ -68,7 +66,7 @@ pub(super) async fn sync(
             let values = values
                 .into_iter()
                 .map(|(name, value)| (name, ByteString(value.into_bytes())));
-            write(context, target, values.collect()).await?;
+            write(context, target, wanted, values.collect()).await?;
             tracing::info!(
                 environment = target.owner(),
                 version = wanted,
@@ -95,10 +93,11 @@ pub(super) async fn sync(
     }
 }
 
-/// Makes Secret `catalyst-secrets` hold these and no others.
+/// Makes Secret `catalyst-secrets` hold these and no others, and records their version.
 async fn write(
     context: &Context,
     target: &Target,
+    version: &str,
     data: std::collections::BTreeMap<String, ByteString>,
 ) -> Result<(), Error> {
     let api: Api<Secret> = Api::namespaced(context.cluster.client.clone(), &target.namespace);
@@ -114,5 +113,7 @@ async fn write(
         .map_err(Error::api(
             "apply",
             format!("Secret {}/{SECRETS}", target.namespace),
-        ))
+        ))?;
+    let record = record(target, SECRETS_VERSION, version);
+    context.cluster.ensure(&record).await.map(drop)
 }
