@@ -164,7 +164,8 @@ fn overwrite(selector: &mut Map<String, Value>, labels: &BTreeMap<String, String
 }
 
 fn workload(object: &mut Value, dress: &Dress, kind: &str, contents: &Contents) {
-    if let Some(labels) = object["spec"]["selector"]["matchLabels"].as_object_mut() {
+    // A Job has no selector, and must not get an empty one.
+    if let Some(Value::Object(labels)) = object.pointer_mut("/spec/selector/matchLabels") {
         overwrite(labels, &dress.labels);
     }
     if kind == "Deployment" && object["spec"]["revisionHistoryLimit"].is_null() {
@@ -345,6 +346,14 @@ mod tests {
         };
         assert_eq!(dressed("1", "1"), dressed("1", "2"));
         assert_ne!(dressed("1", "1"), dressed("2", "1"));
+    }
+
+    #[test]
+    fn a_job_gets_no_selector_and_stays_when_it_is_done() {
+        let job = json!({ "kind": "Job", "metadata": { "name": "migrate" },
+            "spec": { "ttlSecondsAfterFinished": 1, "template": { "spec": { "containers": [] } } } });
+        let job = &super::dress(vec![job], &Dress::default())[0];
+        assert_eq!(job["spec"].as_object().map(Map::len), Some(1), "{job}");
     }
 
     #[test]
