@@ -6,8 +6,8 @@ use catalyst_cluster::ServiceAccountName;
 use url::Url;
 
 use crate::redact::Redactor;
-use crate::shell::ShellLimits;
 use crate::secrets::Keyring;
+use crate::shell::ShellLimits;
 
 /// The settings of the use cases. [`PreviewSettings::default`] is what runs in production.
 #[derive(Debug, Clone)]
