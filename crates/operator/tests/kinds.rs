@@ -319,6 +319,21 @@ spec: { rules: [{ host: shop.example.com, http: { paths: [{ path: /, pathType: P
         assert!(serves(&failed, &second), "{:?}", failed.status);
     }
 
+    // What the API server alone refuses is the deployment's fault, and what was rendered is still told.
+    let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: { name: data }\nspec: { resources: { requests: { storage: 1Gi } } }\n";
+    let refused = scene.commit(&[("k8s/site.yaml", BASE), ("k8s/claim.yaml", claim)]);
+    scene.environment("shop", "preview-1", &refused).await;
+    let failed = scene.until("shop", "preview-1", is_failed).await;
+    assert_eq!(condition(&failed, "BuildReady").status, "True");
+    let said = condition(&failed, "DeploymentReady");
+    assert_eq!(said.reason, "Refused");
+    assert!(
+        said.message.contains("PersistentVolumeClaim") && said.message.contains("accessModes"),
+        "{}",
+        said.message
+    );
+    scene.remove_file("k8s/claim.yaml");
+
     // An image that is only an image is told with the ways out.
     let database = BASE
         .replace("image: busybox", "image: postgres:16")

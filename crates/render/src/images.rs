@@ -1,4 +1,4 @@
-//! Which images stand in for those that detection names, where nodes pull from a mirror or people
+//! Which images stand in for those that detection or a repository names, where nodes pull from a mirror or people
 //! keep images of their own.
 
 use std::{collections::BTreeMap, str::FromStr};

@@ -1,12 +1,14 @@
 //! ConfigMaps in which the operator keeps what it would have to read Secrets for, so that a restart
 //! forgets nothing.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::Target;
 
-/// Which version of the Environment's secrets its Secret holds.
-pub const SECRETS_VERSION: &str = "catalyst-secrets-version";
+/// Which of the Environment's secrets its Secret holds.
+pub const HELD_SECRETS: &str = "catalyst-held-secrets";
 /// The names of the Secrets that the repository's files made.
 pub const RENDERED_SECRETS: &str = "catalyst-rendered-secrets";
 
@@ -27,4 +29,50 @@ pub fn record(target: &Target, name: &str, text: &str) -> ConfigMap {
 pub fn recorded(record: &ConfigMap) -> &str {
     let text = record.data.as_ref().and_then(|data| data.get(KEY));
     text.map(String::as_str).unwrap_or_default()
+}
+
+/// A version of an Environment's secrets, as far as it may be known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Which version.
+    pub version: String,
+    /// The secrets' names.
+    pub names: BTreeSet<String>,
+}
+
+impl Held {
+    /// Reads a record.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        let mut words = text.split_whitespace().map(ToOwned::to_owned);
+        Self {
+            version: words.next().unwrap_or_default(),
+            names: words.collect(),
+        }
+    }
+
+    /// What a record of it says.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let names = self.names.iter().map(String::as_str);
+        let words: Vec<_> = std::iter::once(self.version.as_str())
+            .chain(names)
+            .collect();
+        words.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_gives_back_what_was_written() {
+        let held = Held {
+            version: "0123".to_owned(),
+            names: ["A_TOKEN", "B"].map(ToOwned::to_owned).into(),
+        };
+        assert_eq!(Held::read(&held.text()), held);
+        assert_eq!(Held::read(""), Held::default());
+    }
 }

@@ -262,7 +262,7 @@ async fn advance(
             target: &target,
             settings,
             retry,
-            secrets: secrets.as_deref(),
+            secrets: secrets.as_ref(),
         };
         let outcome = rendered(context, &recipe, &wanted.source, now).await?;
         progress.build = outcome.build;
@@ -273,7 +273,7 @@ async fn advance(
         if outcome.is_without_url {
             progress.url = None;
         }
-        return Ok(());
+        return outcome.refused.map_or(Ok(()), Err);
     }
     cluster
         .ensure(&desired::routing::ingress(&target, None, settings))
@@ -283,7 +283,7 @@ async fn advance(
         settings,
         config: &wanted.config,
         retry,
-        secrets: secrets.as_deref(),
+        secrets: secrets.as_ref().map(|held| held.version.as_str()),
     };
     let workload = match built {
         None => {

@@ -16,7 +16,7 @@ use kube::runtime::reflector::ObjectRef;
 use super::progress::Step;
 use crate::context::Context;
 use crate::desired::Target;
-use crate::desired::record::{SECRETS_VERSION, record, recorded};
+use crate::desired::record::{HELD_SECRETS, Held, record, recorded};
 use crate::desired::workload::SECRETS;
 use crate::error::{Error, chain};
 use crate::web::WebError;
@@ -26,8 +26,8 @@ const PAUSE: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// What the workload is to be made with.
 pub(super) enum Secrets {
-    /// With this version of its secrets; none: without any.
-    At(Option<String>),
+    /// With these; none: without any.
+    At(Option<Held>),
     /// They are not there yet.
     Waiting(Step, Option<Timestamp>),
 }
@@ -41,18 +41,19 @@ pub(super) async fn sync(
 ) -> Result<Secrets, Error> {
     let named = |key: &str| environment.annotations().get(key).map(String::as_str);
     let wanted = named(labels::SECRETS).filter(|version| *version != labels::NO_SECRETS);
-    let place = ObjectRef::<ConfigMap>::new(SECRETS_VERSION).within(&target.namespace);
+    let place = ObjectRef::<ConfigMap>::new(HELD_SECRETS).within(&target.namespace);
     let known = context.cluster.caches.config_maps.get(&place);
-    let known = known.as_ref().map(|known| recorded(known));
+    let known = known.as_ref().map(|known| Held::read(recorded(known)));
     let Some(wanted) = wanted else {
-        if known.is_some_and(|known| known != labels::NO_SECRETS) {
+        if known.is_some_and(|known| known.version != labels::NO_SECRETS) {
             write(context, target, labels::NO_SECRETS, [].into()).await?;
         }
         return Ok(Secrets::At(None));
     };
-    let there = Secrets::At(Some(wanted.to_owned()));
-    if known == Some(wanted) {
-        return Ok(there);
+    if let Some(known) = known
+        && known.version == wanted
+    {
+        return Ok(Secrets::At(Some(known)));
     }
     let (Some(web), Some(id)) = (&context.settings.web, named(labels::ENVIRONMENT_ID)) else {
         tracing::warn!(
@@ -66,13 +67,13 @@ pub(super) async fn sync(
             let values = values
                 .into_iter()
                 .map(|(name, value)| (name, ByteString(value.into_bytes())));
-            write(context, target, wanted, values.collect()).await?;
+            let held = write(context, target, wanted, values.collect()).await?;
             tracing::info!(
                 environment = target.owner(),
                 version = wanted,
                 "secrets_synced"
             );
-            Ok(there)
+            Ok(Secrets::At(Some(held)))
         }
         Err(error) => {
             tracing::warn!(
@@ -99,7 +100,11 @@ async fn write(
     target: &Target,
     version: &str,
     data: std::collections::BTreeMap<String, ByteString>,
-) -> Result<(), Error> {
+) -> Result<Held, Error> {
+    let held = Held {
+        version: version.to_owned(),
+        names: data.keys().cloned().collect(),
+    };
     let api: Api<Secret> = Api::namespaced(context.cluster.client.clone(), &target.namespace);
     let secret = Secret {
         metadata: target.meta(SECRETS),
@@ -114,6 +119,7 @@ async fn write(
             "apply",
             format!("Secret {}/{SECRETS}", target.namespace),
         ))?;
-    let record = record(target, SECRETS_VERSION, version);
-    context.cluster.ensure(&record).await.map(drop)
+    let record = record(target, HELD_SECRETS, &held.text());
+    context.cluster.ensure(&record).await?;
+    Ok(held)
 }

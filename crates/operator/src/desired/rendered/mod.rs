@@ -14,6 +14,7 @@ use catalyst_render::{BuildSpec, Folder, ImageNames, RenderError, Route, Warning
 use k8s_openapi::api::core::v1::VolumeMount;
 use serde_json::{Map, Value, json};
 
+use super::record::Held;
 use super::source::{CODE_PATH, account, git_clone, volumes};
 use super::workload::SECRETS;
 use super::{Problem, Source, Target};
@@ -43,8 +44,8 @@ pub struct Recipe<'a> {
     pub settings: &'a OperatorSettings,
     /// The last retry that a person asked for.
     pub retry: Option<&'a str>,
-    /// The version of its secrets, where it has some: pods are made anew with another one.
-    pub secrets: Option<&'a str>,
+    /// Its secrets, where it has some: pods are made anew with another version of them.
+    pub secrets: Option<&'a Held>,
 }
 
 /// Objects that can be applied.
@@ -197,6 +198,10 @@ impl Recipe<'_> {
         compose::Options {
             variables,
             env: self.config.env.clone(),
+            secrets: self
+                .secrets
+                .map(|held| held.names.clone())
+                .unwrap_or_default(),
             files: texts("files").collect(),
             profiles: texts("profiles").collect(),
             replicas: values
@@ -239,7 +244,7 @@ impl Recipe<'_> {
         );
         annotations.extend(
             self.secrets
-                .map(|version| (labels::SECRETS.to_owned(), version.to_owned())),
+                .map(|held| (labels::SECRETS.to_owned(), held.version.clone())),
         );
         let mut env = self.told();
         env.extend(

@@ -203,19 +203,17 @@ fn another_version_of_the_secrets_makes_the_pods_anew() {
     let site = manifest("nginx:1");
     let folder = Folder::of([("site.yaml", site.as_str())]);
     let commit = COMMIT.parse().unwrap();
-    let at = |secrets: Option<&str>| {
+    let at = |version: &str| {
+        let held = Held::read(version);
         let recipe = Recipe {
-            secrets,
+            secrets: Some(&held),
             ..kitchen.recipe(Kind::Manifests, "")
         };
         let desired = recipe.desired(&folder, &kitchen.source, &commit).unwrap();
         find(&desired, "Deployment", "site")["spec"]["template"].clone()
     };
-    assert_ne!(at(Some("1")), at(Some("2")));
-    assert_eq!(
-        at(Some("1"))["metadata"]["annotations"][labels::SECRETS],
-        "1"
-    );
+    assert_ne!(at("1"), at("2"));
+    assert_eq!(at("1")["metadata"]["annotations"][labels::SECRETS], "1");
 }
 
 #[test]

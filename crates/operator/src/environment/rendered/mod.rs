@@ -34,6 +34,8 @@ pub(super) struct Outcome {
     pub up: Option<CommitSha>,
     /// Whether the URL leads nowhere: nothing that was rendered answers HTTP.
     pub is_without_url: bool,
+    /// Why the pass ends here: the API server refuses one of the objects.
+    pub refused: Option<Error>,
 }
 
 impl Outcome {
@@ -45,6 +47,7 @@ impl Outcome {
             runs: None,
             up: None,
             is_without_url: false,
+            refused: None,
         }
     }
 }
@@ -84,7 +87,16 @@ pub(super) async fn rendered(
     }
     let names = names(&desired.objects);
     secrets::announce(context, target, &names).await?;
-    let (deployment, look_again) = apply(context, target, &desired, now).await?;
+    let build = Step::done("Rendered", desired.message());
+    let (deployment, look_again) = match apply(context, target, &desired, now).await {
+        Err(error) if error.refusal().is_some() => {
+            return Ok(Outcome {
+                refused: Some(error),
+                ..Outcome::open(build, None)
+            });
+        }
+        other => other?,
+    };
     let is_up = matches!(deployment, Step::Done(_));
     // Old pods may be what a quota has no room beside.
     let needs_room = matches!(&deployment, Step::Failed(said) if said.reason == "PodRefused");
@@ -93,7 +105,7 @@ pub(super) async fn rendered(
         remove_others(context, target, &names).await?;
     }
     Ok(Outcome {
-        build: Step::done("Rendered", desired.message()),
+        build,
         deployment: match deployment {
             Step::Done(_) => Step::done("Deployed", format!("{} is up", bundle.commit)),
             other => other,
@@ -102,6 +114,7 @@ pub(super) async fn rendered(
         is_without_url: desired.route.is_none(),
         runs: Some(desired.words),
         up: is_up.then_some(bundle.commit),
+        refused: None,
     })
 }
 
