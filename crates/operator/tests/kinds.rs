@@ -9,18 +9,23 @@
 
 mod scene;
 
+use std::sync::{Arc, Mutex};
+
+use catalyst_crd::labels;
+use catalyst_operator::WebSide;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{
     ConfigMap, Namespace, PersistentVolumeClaim, Pod, Secret, Service,
 };
 use kube::ResourceExt;
-use kube::api::{ListParams, PostParams};
+use kube::api::ListParams;
 use scene::{Scene, condition, is_failed, is_ready, serves};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const NAMESPACE: &str = "acme-shop-preview-1";
 
-/// A page that says what the database's volume, the checkout and the secrets hold.
+/// A page that says what the checkout and the database's volume hold.
 const COMPOSE: &str = r#"
 services:
   web:
@@ -33,7 +38,7 @@ services:
       - -c
       - |
         mkdir -p /tmp/www
-        { cat index.html; busybox wget -q -O - http://db:9000/; echo "$${TOKEN:-no token}"; } > /tmp/www/index.html
+        { cat index.html; busybox wget -q -O - http://db:9000/; } > /tmp/www/index.html
         exec busybox httpd -f -p 8080 -h /tmp/www
     depends_on:
       db: { condition: service_healthy }
@@ -76,27 +81,13 @@ async fn a_compose_app_comes_up_in_order_is_updated_by_a_push_and_goes() {
         "{}",
         said.message
     );
-    let page = (200, "one\nmigrated\nno token\n".to_owned());
+    let page = (200, "one\nmigrated\n".to_owned());
     assert_eq!(scene.get(NAMESPACE).await, page);
     scene
         .api::<PersistentVolumeClaim>(NAMESPACE)
         .get("data")
         .await
         .unwrap();
-
-    // Secrets are there for pods that are made after they were given.
-    let secret: Secret = serde_json::from_value(json!({
-        "metadata": { "name": "catalyst-secrets" }, "stringData": { "TOKEN": "a token" }
-    }))
-    .unwrap();
-    let secrets = scene.api::<Secret>(NAMESPACE);
-    secrets
-        .create(&PostParams::default(), &secret)
-        .await
-        .unwrap();
-    scene.retry("shop", "preview-1", "first").await;
-    scene.until("shop", "preview-1", is_ready).await;
-    assert!(scene.get(NAMESPACE).await.1.ends_with("a token\n"));
 
     // A push changes what runs the commit, and takes away what is no longer in the file.
     let database = pod_of(&scene, "db").await;
@@ -141,6 +132,129 @@ async fn a_compose_app_comes_up_in_order_is_updated_by_a_push_and_goes() {
     let namespaces = scene.api::<Namespace>("");
     assert!(namespaces.get_opt(NAMESPACE).await.unwrap().is_none());
     scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_reach_the_containers_of_a_compose_file_by_reference_and_others_make_pods_anew() {
+    let web = FakeWeb::start().await;
+    web.hold("first-value");
+    let side = web.side();
+    let scene = Scene::start_with(|settings| settings.web = Some(side)).await;
+    let compose = r#"
+services:
+  web:
+    image: busybox
+    ports: ["8080:8080"]
+    environment:
+      KEY: ${TOKEN:?a token is needed}
+      URL: https://user:${TOKEN}@example.com/
+    command:
+      - sh
+      - -c
+      - |
+        mkdir -p /tmp/www
+        echo "$$TOKEN $$KEY $$URL" > /tmp/www/index.html
+        exec busybox httpd -f -p 8080 -h /tmp/www
+"#;
+    let commit = scene.commit(&[("compose.yaml", compose)]);
+    scene
+        .project_with("shop", json!({ "type": "docker-compose" }))
+        .await;
+    let mut environment = scene.environment_object("shop", "preview-1", &commit);
+    for (value, version) in [("first-value", "1"), ("second-value", "2")] {
+        web.hold(value);
+        let annotations = environment.annotations_mut();
+        annotations.insert(labels::ENVIRONMENT_ID.to_owned(), "an-id".to_owned());
+        annotations.insert(labels::SECRETS.to_owned(), version.to_owned());
+        scene.apply(&environment).await;
+        let wanted = format!("{value} {value} https://user:{value}@example.com/\n");
+        let start = std::time::Instant::now();
+        while scene.get(NAMESPACE).await != (200, wanted.clone()) {
+            assert!(
+                start.elapsed().as_secs() < 60,
+                "{:?}",
+                scene.get(NAMESPACE).await
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+    scene.until("shop", "preview-1", is_ready).await;
+    let everything = ListParams::default();
+    for objects in [
+        json!(
+            scene
+                .api::<Deployment>(NAMESPACE)
+                .list(&everything)
+                .await
+                .unwrap()
+                .items
+        ),
+        json!(
+            scene
+                .api::<Pod>(NAMESPACE)
+                .list(&everything)
+                .await
+                .unwrap()
+                .items
+        ),
+        json!(
+            scene
+                .api::<ConfigMap>(NAMESPACE)
+                .list(&everything)
+                .await
+                .unwrap()
+                .items
+        ),
+    ] {
+        assert!(!objects.to_string().contains("-value"), "{objects}");
+    }
+    scene.stop().await;
+}
+
+/// The web side, as far as it hands out secrets.
+struct FakeWeb {
+    address: std::net::SocketAddr,
+    value: Arc<Mutex<String>>,
+}
+
+impl FakeWeb {
+    async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let value = Arc::new(Mutex::new(String::new()));
+        let held = value.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut asked = [0; 4096];
+                let read = stream.read(&mut asked).await.unwrap_or(0);
+                let asked = String::from_utf8_lossy(&asked[..read]).into_owned();
+                assert!(
+                    asked.starts_with("GET /api/internal/secrets/an-id "),
+                    "{asked}"
+                );
+                let body = json!({ "secrets": { "TOKEN": *held.lock().unwrap() } }).to_string();
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        Self { address, value }
+    }
+
+    fn hold(&self, value: &str) {
+        value.clone_into(&mut self.value.lock().unwrap());
+    }
+
+    fn side(&self) -> WebSide {
+        let url = format!("http://{}", self.address).parse().unwrap();
+        WebSide::new(
+            &url,
+            Arc::new(|| Box::pin(async { Ok("token".to_owned()) })),
+        )
+        .unwrap()
+    }
 }
 
 /// The name of the pod of a compose service.
