@@ -46,8 +46,8 @@ pub use pull_requests::{
     NewPullRequest, PullRequest, PullRequestState, ReviewStatus, UpsertedPullRequest,
 };
 pub use repositories::Repository;
+pub use secrets::{NewSecret, Sealed, StoredSecret};
 pub use teams::{Member, Team};
 pub use tokens::{NewToken, Token};
-pub use secrets::{NewSecret, Sealed, StoredSecret};
 pub use users::{Membership, User};
 pub use work::Work;

@@ -7,8 +7,8 @@ pub mod errors;
 pub mod guard;
 mod health;
 pub mod inside;
-pub mod limits;
 mod internal;
+pub mod limits;
 mod pages;
 mod request_id;
 #[cfg(test)]

@@ -107,9 +107,14 @@ fn replace(
     *value = Value::String(text);
 }
 
-/// Text for people: marks as they stand in the file.
+/// Text for people: marks, quoted or not, as they stand in the file.
 pub(super) fn plain(text: &str) -> String {
-    text.replace(BEGIN, "${").replace(END, "}")
+    let begin = BEGIN.escape_unicode().to_string();
+    let end = END.escape_unicode().to_string();
+    text.replace([BEGIN], "${")
+        .replace([END], "}")
+        .replace(&begin, "${")
+        .replace(&end, "}")
 }
 
 /// An error or warning for people.
@@ -228,7 +233,7 @@ mod tests {
     fn a_secret_in_any_other_place_is_an_error_that_names_it() {
         for service in [
             "working_dir: '/${TOKEN}'",
-            "user: $TOKEN",
+            "mem_limit: $TOKEN",
             "labels: { a: $TOKEN }",
         ] {
             let error = rendered(service).unwrap_err().to_string();

@@ -371,7 +371,9 @@ async fn preview(previews: &Previews, operator: &Actor) -> PreviewSummary {
         let filter = PreviewFilter::default();
         let list = previews.list(operator, &filter).await.unwrap();
         let slug = format!("{TEAM}-{PROJECT}");
-        let environment = previews.environment_page(operator, &slug, "preview-7").await;
+        let environment = previews
+            .environment_page(operator, &slug, "preview-7")
+            .await;
         if let (Some(preview), Ok(_)) = (list.previews.into_iter().next(), environment) {
             return preview;
         }
