@@ -414,12 +414,12 @@ pub struct PreviewRouting {
     #[arg(long, env = "CATALYST_GIT_CERTIFICATES")]
     pub git_certificates: Option<PathBuf>,
 
-    /// The image that fetches the source; it needs git and sh, and for private repositories curl or
-    /// wget.
+    /// The image that fetches the source and reports what it holds; it needs git, and sh, awk, find,
+    /// sort, gzip and base64, and for private repositories curl or wget.
     #[arg(long, env = "GIT_CLONE_IMAGE", default_value = "alpine/git:2.45.2")]
     pub git_clone_image: String,
 
-    /// Images that stand in for those that detection names, as in
+    /// Images that stand in for those that detection and repositories name, as in
     /// `node=registry.example.com/node python=registry.example.com/tools:3 *=mirror.example.com/library/`:
     /// with the detected tag where they have none, below what ends with a slash.
     #[arg(

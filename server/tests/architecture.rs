@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["model", "crd", "cluster", "github", "store"],
     ),
     ("catalyst-render", &["model", "crd"]),
-    ("catalyst-operator", &["model", "crd", "cluster"]),
+    ("catalyst-operator", &["model", "crd", "cluster", "render"]),
     ("catalyst-localkube", &[]),
     ("catalyst-mcp", &["model", "previews"]),
     ("catalyst-app", &["model", "previews"]),

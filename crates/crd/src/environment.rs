@@ -33,7 +33,7 @@ pub struct EnvironmentSpec {
     /// The key of the Project's template: `development`, `deployment`, or any other.
     #[serde(rename = "type")]
     pub kind: String,
-    /// How it is run: `production`, `development`, `workspace`, `helm` or `docker-compose`.
+    /// How it is run: `production`, `development`, `docker-compose`, `kustomize` or `manifest`.
     /// Absent: the template's type decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment_mode: Option<String>,

@@ -12,7 +12,7 @@ pub const NAMESPACE_TYPE: &str = "catalyst.dev/namespace-type";
 pub const BRANCH: &str = "catalyst.dev/branch";
 /// On pods: the 40-digit commit that they run.
 pub const COMMIT: &str = "catalyst.dev/commit";
-/// What kind of object made by the operator this is.
+/// On what was made from the files of a source: that source's name.
 pub const COMPONENT: &str = "catalyst.dev/component";
 /// On Jobs of the operator: what they do, such as `inspect`.
 pub const JOB_TYPE: &str = "catalyst.dev/job-type";
@@ -45,6 +45,8 @@ pub const RUNS: &str = "catalyst.dev/runs";
 pub const ATTEMPT: &str = "catalyst.dev/attempt";
 /// Annotation on a pod: which version of the workload it was made from.
 pub const TEMPLATE: &str = "catalyst.dev/template";
+/// Annotation on a pod: a digest of the ConfigMaps and Secrets of its repository that it uses.
+pub const CONTENT: &str = "catalyst.dev/content";
 /// Annotation on an inspection's Job and its pods: what is inspected.
 pub const INSPECTION: &str = "catalyst.dev/inspection";
 /// Annotation on everything that the operator makes for an Environment, its namespace included:

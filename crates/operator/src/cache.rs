@@ -13,7 +13,7 @@ use futures::{Stream, StreamExt};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{
-    ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, Pod, ResourceQuota, Service,
+    ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, Pod, ResourceQuota, Secret, Service,
     ServiceAccount,
 };
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
@@ -214,6 +214,44 @@ impl Cluster {
                 format!("{} {namespace}/{name}", K::kind(&())),
             )(error)),
         }
+    }
+
+    /// Applies a Secret unless this very version was applied before. Secrets are not watched, so
+    /// nothing is compared.
+    pub async fn ensure_unseen(&self, wanted: &Secret) -> Result<(), Error> {
+        let (namespace, name) = (wanted.namespace().unwrap_or_default(), wanted.name_any());
+        let version = digest(wanted);
+        let key = ("Secret".to_owned(), namespace.clone(), name.clone());
+        if self.applied().get(&key) == Some(&version) {
+            return Ok(());
+        }
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &namespace);
+        api.patch(
+            &name,
+            &PatchParams::apply(labels::MANAGER).force(),
+            &Patch::Apply(wanted),
+        )
+        .await
+        .map_err(Error::api("apply", format!("Secret {namespace}/{name}")))?;
+        self.applied().insert(key, version);
+        Ok(())
+    }
+
+    /// Deletes a Secret that was applied by [`Self::ensure_unseen`]. One that is gone is fine.
+    pub async fn delete_unseen(&self, namespace: &str, name: &str) -> Result<(), Error> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        match api.delete(name, &DeleteParams::background()).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => {
+                return Err(Error::api("delete", format!("Secret {namespace}/{name}"))(
+                    error,
+                ));
+            }
+        }
+        self.applied()
+            .remove(&("Secret".to_owned(), namespace.to_owned(), name.to_owned()));
+        Ok(())
     }
 
     /// Forgets what was applied in a namespace that is gone.

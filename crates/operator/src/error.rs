@@ -16,6 +16,9 @@ pub enum Error {
         #[source]
         source: Box<kube::Error>,
     },
+    /// An object that was admitted is none after all.
+    #[error("cannot read {0}")]
+    Unreadable(String),
     /// The pass took too long, so that others get their turn.
     #[error("the pass did not end within {0:?}; is the API server reachable?")]
     TooLong(Duration),

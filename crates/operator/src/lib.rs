@@ -5,8 +5,8 @@
 //! keeps it as it should be, and takes all of it away again. It speaks to the Kubernetes API
 //! alone; what people see of it is written in the Environment's status.
 //!
-//! - [`desired`]: what should be there, as pure functions;
-//! - [`detect`]: how a repository without configuration is run, as a pure function;
+//! - [`desired`]: what should be there, as pure functions (what a repository holds is told by
+//!   `catalyst-render`, which is pure as well);
 //! - `environment`, `project`: the controllers, which compare and write;
 //! - `cache`: what is there, kept fresh by watches;
 //! - [`network`]: whether the cluster enforces the policies that keep previews apart.
@@ -14,10 +14,8 @@
 mod cache;
 mod context;
 pub mod desired;
-pub mod detect;
 mod environment;
 mod error;
-mod images;
 pub mod metrics;
 pub mod network;
 mod project;
@@ -25,8 +23,8 @@ pub mod repository;
 pub mod settings;
 mod web;
 
+pub use catalyst_render::{Images, InvalidImage};
 pub use error::Error;
-pub use images::{Images, InvalidImage};
 pub use project::check as check_project;
 pub use settings::{CredentialsDoor, EgressRule, Inside, OperatorSettings};
 

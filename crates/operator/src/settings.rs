@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use catalyst_render::Images;
 use url::{Host, Url};
 
-use crate::images::Images;
 use crate::network::NetworkProbe;
 use crate::web::WebSide;
 
@@ -23,9 +23,9 @@ pub struct OperatorSettings {
     /// `INGRESS_NAMESPACE`: where the ingress controller runs; previews accept connections from
     /// there.
     pub ingress_namespace: String,
-    /// `GIT_CLONE_IMAGE`: an image with `git`, `sh` and `awk`.
+    /// `GIT_CLONE_IMAGE`: an image with `git`, and `sh`, `awk`, `find`, `sort`, `gzip` and `base64`.
     pub git_image: String,
-    /// `CATALYST_IMAGES`: what stands in for the images that detection names.
+    /// `CATALYST_IMAGES`: what stands in for the images that detection and repositories name.
     pub images: Images,
     /// `CATALYST_ALLOW_LOCAL_REPOSITORIES`: whether `file://` clone URLs are accepted. Only for
     /// the embedded cluster: namespaces of such previews admit host paths.

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use catalyst_operator::detect::{Inventory, Plan, Undetected, detect};
+use catalyst_render::detect::{Plan, Undetected, detect, survey};
+use catalyst_render::{Bundle, Folder, bundle};
 use tempfile::TempDir;
 
 fn script(name: &str) -> PathBuf {
@@ -68,8 +69,8 @@ fn shells() -> Vec<(String, Vec<String>)> {
     {
         let applets = Box::leak(Box::new(TempDir::new().unwrap()));
         for applet in [
-            "sh", "awk", "sed", "grep", "head", "cut", "tr", "sort", "ls", "cat", "tee", "mktemp",
-            "rm", "mkdir",
+            "sh", "awk", "sed", "grep", "head", "sort", "cat", "mktemp", "rm", "mkdir", "find",
+            "gzip", "base64", "wc",
         ] {
             std::os::unix::fs::symlink("/usr/bin/busybox", applets.path().join(applet)).unwrap();
         }
@@ -99,14 +100,11 @@ fn url(directory: &TempDir) -> String {
     format!("file://{}", directory.path().display())
 }
 
-fn inspect(shell: &(String, Vec<String>), checkout: &Path) -> Inventory {
-    let report = TempDir::new().unwrap();
-    let report = report.path().join("message");
+fn inspect(shell: &(String, Vec<String>), checkout: &Path) -> Bundle {
     let output = Command::new(&shell.1[0])
         .arg(script("inspect.sh"))
         .env("PATH", &shell.0)
         .env("GIT_CLONE_ROOT", checkout)
-        .env("TERMINATION_LOG", &report)
         .output()
         .unwrap();
     assert!(
@@ -115,22 +113,25 @@ fn inspect(shell: &(String, Vec<String>), checkout: &Path) -> Inventory {
         String::from_utf8_lossy(&output.stderr)
     );
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    let text = std::fs::read_to_string(report).unwrap();
-    assert!(text.len() <= 4096, "{} bytes", text.len());
-    Inventory::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.len() <= bundle::MAX_REPORT, "{} bytes", text.len());
+    let packed = bundle::packed(&text).unwrap();
+    Bundle::unpack(&packed).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Detects in every shell, which must agree.
+/// Detects in every shell and from the folder itself, which must agree.
 fn plan(files: &[(&str, &str)]) -> Result<Plan, Undetected> {
     let directory = repository(files);
-    let inventories: Vec<_> = shells()
-        .iter()
-        .map(|shell| inspect(shell, directory.path()))
-        .collect();
-    for other in &inventories[1..] {
-        assert_eq!(&inventories[0], other, "the shells disagree");
+    let here = survey(&Folder::read(directory.path()).unwrap());
+    for shell in shells() {
+        let bundle = inspect(&shell, directory.path());
+        assert_eq!(
+            bundle.commit.as_str(),
+            git(directory.path(), &["rev-parse", "HEAD"])
+        );
+        assert_eq!(survey(&bundle.folder), here, "{shell:?} disagrees");
     }
-    detect(&inventories[0], None)
+    detect(&here, None)
 }
 
 /// What is run at last, without the shell around it.
@@ -817,7 +818,7 @@ fn a_hostile_repository_is_only_read() {
 }
 
 #[test]
-fn a_huge_repository_is_reported_in_what_a_message_holds() {
+fn a_huge_repository_is_reported_in_what_a_config_map_holds() {
     let long = "x".repeat(5000);
     let mut files: Vec<(String, String)> = (0..200)
         .map(|n| {

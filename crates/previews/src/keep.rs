@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use catalyst_cluster::{Cluster, LogLine, stamped};
-use catalyst_model::views::{KeptLogView, LogQuery};
+use catalyst_model::views::{ContainerView, KeptLogView, LogQuery};
 use catalyst_store::{KeptLog, KeptLogBounds, NewKeptLog, Preview};
 use chrono::{TimeDelta, Utc};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
@@ -91,10 +91,15 @@ impl Previews {
 
     async fn keep_logs_of(self, cluster: Cluster, namespace: String, pod: Pod) {
         let pod = catalyst_cluster::pod_view(&pod);
+        // What an inspection reports when it ends well is for the operator: packed files.
+        let is_report = |it: &ContainerView| {
+            let of_inspection = pod.job.as_deref() == Some("inspect") && it.name == "inspect";
+            of_inspection && it.exit_code == Some(0)
+        };
         let begun = pod
             .containers
             .iter()
-            .filter(|it| it.state != "waiting" || it.restarts > 0);
+            .filter(|it| (it.state != "waiting" || it.restarts > 0) && !is_report(it));
         let reads = begun.map(|container| {
             let read = cluster.log_end(&namespace, &pod.name, &container.name, MOST, PATIENCE);
             async move { (container, read.await) }

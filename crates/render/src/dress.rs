@@ -1,9 +1,10 @@
 //! What every object of a preview carries, put onto objects that were admitted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use crate::Images;
 use crate::compose::{AFTER, CODE, ONCE};
 use crate::rendered::{digest, without_nulls};
 
@@ -23,14 +24,21 @@ pub struct Dress {
     pub commit_env: BTreeMap<String, String>,
     /// Variables of every container, unless it has its own of that name.
     pub env: BTreeMap<String, String>,
+    /// The Secret whose values every container gets as variables, if it is there.
+    pub secrets: Option<String>,
     /// Images that were built from the commit.
     pub built: Vec<String>,
+    /// What stands in for images that are named.
+    pub images: Images,
     /// What brings the checkout into a pod that mounts it.
     pub checkout: Option<Checkout>,
     /// Whether pods get a user namespace of their own.
     pub user_namespaces: bool,
     /// The annotation that says which version of its template a pod was made from.
     pub version_annotation: String,
+    /// The annotation that says which contents of ConfigMaps and Secrets a pod was made with: a
+    /// commit that changes them alone changes the pod too.
+    pub content_annotation: String,
 }
 
 /// The container that fills the volume `code`, and the volumes that it needs besides.
@@ -49,17 +57,75 @@ pub struct Checkout {
 /// Dresses the objects, in their order.
 #[must_use]
 pub fn dress(objects: Vec<Value>, dress: &Dress) -> Vec<Value> {
+    let contents = contents(&objects);
     objects
         .into_iter()
-        .map(|object| one(object, dress))
+        .map(|object| one(object, dress, &contents))
         .collect()
 }
 
-fn one(mut object: Value, dress: &Dress) -> Value {
+/// Digests of what ConfigMaps and Secrets hold, by kind and name.
+type Contents = BTreeMap<(&'static str, String), String>;
+
+fn contents(objects: &[Value]) -> Contents {
+    objects
+        .iter()
+        .filter_map(|object| {
+            let kind = match object["kind"].as_str()? {
+                "ConfigMap" => "ConfigMap",
+                "Secret" => "Secret",
+                _ => return None,
+            };
+            let name = object["metadata"]["name"].as_str()?.to_owned();
+            let held = [
+                &object["data"],
+                &object["binaryData"],
+                &object["stringData"],
+            ];
+            Some(((kind, name), digest(&held)))
+        })
+        .collect()
+}
+
+/// The digest of all that a pod mounts or reads of these; none: nothing.
+fn content_of(pod: &Value, contents: &Contents) -> Option<String> {
+    fn names(value: &Value, found: &mut BTreeSet<(&'static str, String)>) {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    let named = match key.as_str() {
+                        "configMap" | "configMapRef" | "configMapKeyRef" => {
+                            Some(("ConfigMap", &value["name"]))
+                        }
+                        "secret" if value["secretName"].is_string() => {
+                            Some(("Secret", &value["secretName"]))
+                        }
+                        "secret" | "secretRef" | "secretKeyRef" => Some(("Secret", &value["name"])),
+                        _ => None,
+                    };
+                    if let Some((kind, name)) = named
+                        && let Some(name) = name.as_str()
+                    {
+                        found.insert((kind, name.to_owned()));
+                    }
+                    names(value, found);
+                }
+            }
+            Value::Array(list) => list.iter().for_each(|value| names(value, found)),
+            _ => {}
+        }
+    }
+    let mut found = BTreeSet::new();
+    names(pod, &mut found);
+    let held: Vec<_> = found.iter().filter_map(|one| contents.get(one)).collect();
+    (!held.is_empty()).then(|| digest(&held))
+}
+
+fn one(mut object: Value, dress: &Dress, contents: &Contents) -> Value {
     let kind = object["kind"].as_str().unwrap_or_default().to_owned();
     let is_workload = matches!(kind.as_str(), "Deployment" | "StatefulSet" | "Job");
     if is_workload {
-        workload(&mut object, dress, &kind);
+        workload(&mut object, dress, &kind, contents);
     }
     if kind == "Service"
         && let Some(selector) = object["spec"]["selector"].as_object_mut()
@@ -97,14 +163,22 @@ fn overwrite(selector: &mut Map<String, Value>, labels: &BTreeMap<String, String
     }
 }
 
-fn workload(object: &mut Value, dress: &Dress, kind: &str) {
-    if let Some(labels) = object["spec"]["selector"]["matchLabels"].as_object_mut() {
+fn workload(object: &mut Value, dress: &Dress, kind: &str, contents: &Contents) {
+    // A Job has no selector, and must not get an empty one.
+    if let Some(Value::Object(labels)) = object.pointer_mut("/spec/selector/matchLabels") {
         overwrite(labels, &dress.labels);
     }
     if kind == "Deployment" && object["spec"]["revisionHistoryLimit"].is_null() {
         object["spec"]["revisionHistoryLimit"] = json!(2);
     }
+    if kind == "Job"
+        && let Some(spec) = object["spec"].as_object_mut()
+    {
+        // One that cleans itself up would be made anew, and run again.
+        spec.remove("ttlSecondsAfterFinished");
+    }
     let template = &mut object["spec"]["template"];
+    let content = content_of(&template["spec"], contents);
     let pod = &mut template["spec"];
     pod["automountServiceAccountToken"] = json!(false);
     if pod["enableServiceLinks"].is_null() {
@@ -145,9 +219,15 @@ fn workload(object: &mut Value, dress: &Dress, kind: &str) {
             if container["terminationMessagePolicy"].is_null() {
                 container["terminationMessagePolicy"] = json!("FallbackToLogsOnError");
             }
+            if let Some(image) = container["image"].as_str() {
+                container["image"] = json!(dress.images.stand_in(image));
+            }
             variables(container, &dress.env);
             if of_commit {
                 variables(container, &dress.commit_env);
+            }
+            if let Some(secret) = &dress.secrets {
+                all_of(container, secret);
             }
         }
     }
@@ -169,6 +249,13 @@ fn workload(object: &mut Value, dress: &Dress, kind: &str) {
     extend(&mut template["metadata"]["annotations"], &dress.annotations);
     if of_commit {
         extend(&mut template["metadata"]["labels"], &dress.commit_labels);
+    }
+    if !dress.content_annotation.is_empty() {
+        let content = content.map(|content| (dress.content_annotation.clone(), content));
+        extend(
+            &mut template["metadata"]["annotations"],
+            &content.into_iter().collect(),
+        );
     }
     let version = digest(template);
     if !dress.version_annotation.is_empty() {
@@ -207,6 +294,19 @@ fn variables(container: &mut Value, more: &BTreeMap<String, String>) {
     container["env"] = Value::Array(all);
 }
 
+/// All values of a Secret as variables, which count less than the container's own.
+fn all_of(container: &mut Value, secret: &str) {
+    let reference = json!({ "secretRef": { "name": secret, "optional": true } });
+    match container["envFrom"].as_array_mut() {
+        Some(list) => {
+            if !list.iter().any(|one| one["secretRef"]["name"] == secret) {
+                list.insert(0, reference);
+            }
+        }
+        None => container["envFrom"] = json!([reference]),
+    }
+}
+
 /// What a workload waits for, as its annotation says: the name, and whether it has to be complete
 /// rather than ready.
 #[must_use]
@@ -218,4 +318,66 @@ pub fn waits_for(object: &Value) -> Vec<(String, bool)> {
         .filter_map(|one| one.split_once('='))
         .map(|(name, how)| (name.to_owned(), how == "complete"))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deployment(pod: Value) -> Value {
+        json!({ "kind": "Deployment", "metadata": { "name": "web" }, "spec": { "template": { "spec": pod } } })
+    }
+
+    #[test]
+    fn a_pod_changes_with_what_its_config_map_holds_and_with_no_other() {
+        let dressed = |own: &str, other: &str| {
+            let map = |name: &str, text: &str| json!({ "kind": "ConfigMap", "metadata": { "name": name }, "data": { "x": text } });
+            let pod = json!({ "containers": [{ "name": "c", "image": "i", "envFrom": [{ "configMapRef": { "name": "own" } }] }] });
+            let dress = Dress {
+                version_annotation: "version".to_owned(),
+                content_annotation: "content".to_owned(),
+                ..Dress::default()
+            };
+            let all = super::dress(
+                vec![map("own", own), map("other", other), deployment(pod)],
+                &dress,
+            );
+            all[2]["spec"]["template"]["metadata"]["annotations"]["version"].clone()
+        };
+        assert_eq!(dressed("1", "1"), dressed("1", "2"));
+        assert_ne!(dressed("1", "1"), dressed("2", "1"));
+    }
+
+    #[test]
+    fn a_job_gets_no_selector_and_stays_when_it_is_done() {
+        let job = json!({ "kind": "Job", "metadata": { "name": "migrate" },
+            "spec": { "ttlSecondsAfterFinished": 1, "template": { "spec": { "containers": [] } } } });
+        let job = &super::dress(vec![job], &Dress::default())[0];
+        assert_eq!(job["spec"].as_object().map(Map::len), Some(1), "{job}");
+    }
+
+    #[test]
+    fn secrets_reach_every_container_but_the_one_that_brings_the_checkout() {
+        let pod = json!({
+            "initContainers": [{ "name": "migrate", "image": "i" }],
+            "containers": [{ "name": "c", "image": "i", "envFrom": [{ "secretRef": { "name": "secrets" } }] }],
+            "volumes": [{ "name": CODE, "emptyDir": {} }]
+        });
+        let dress = Dress {
+            secrets: Some("secrets".to_owned()),
+            checkout: Some(Checkout {
+                container: json!({ "name": "git-clone" }),
+                volumes: Vec::new(),
+                account: None,
+                labels: BTreeMap::new(),
+            }),
+            ..Dress::default()
+        };
+        let pod = &super::dress(vec![deployment(pod)], &dress)[0]["spec"]["template"]["spec"];
+        let of = |container: &Value| container["envFrom"].as_array().map_or(0, Vec::len);
+        assert_eq!(pod["initContainers"][0]["name"], "git-clone");
+        assert_eq!(of(&pod["initContainers"][0]), 0);
+        assert_eq!(of(&pod["initContainers"][1]), 1);
+        assert_eq!(of(&pod["containers"][0]), 1);
+    }
 }

@@ -1,4 +1,4 @@
-//! Which images stand in for those that detection names, where nodes pull from a mirror or people
+//! Which images stand in for those that detection or a repository names, where nodes pull from a mirror or people
 //! keep images of their own.
 
 use std::{collections::BTreeMap, str::FromStr};
@@ -26,6 +26,33 @@ impl Images {
             Some(below) if below.ends_with('/') => format!("{below}{image}"),
             Some(own) if is_tagged(own) => own.clone(),
             Some(own) => format!("{own}:{tag}"),
+        }
+    }
+}
+
+impl Images {
+    /// What to run where somebody names `image`: as [`Self::resolve`], for an image of that name
+    /// or of Docker's own library. Others, and those that are named by their digest, stay.
+    #[must_use]
+    pub fn stand_in(&self, image: &str) -> String {
+        let plain = image.strip_prefix("docker.io/").unwrap_or(image);
+        let plain = plain.strip_prefix("library/").unwrap_or(plain);
+        let tag = if is_tagged(plain) {
+            plain.rfind(':')
+        } else {
+            None
+        };
+        let name = &plain[..tag.unwrap_or(plain.len())];
+        let is_meant = self.0.contains_key(name) || (!name.contains('/') && !self.0.is_empty());
+        if image.contains('@') || !is_meant {
+            return image.to_owned();
+        }
+        let resolved = self.resolve(plain);
+        // Nothing stands in for it.
+        if resolved == plain {
+            image.to_owned()
+        } else {
+            resolved
         }
     }
 }
@@ -77,6 +104,29 @@ mod tests {
         assert_eq!(Images::default().resolve("node:22"), "node:22");
         let pinned: Images = "rust=r.example.com/rust@sha256:0123".parse().unwrap();
         assert_eq!(pinned.resolve("rust:1"), "r.example.com/rust@sha256:0123");
+    }
+
+    #[test]
+    fn an_image_that_a_repository_names_stays_unless_it_is_meant() {
+        let images: Images = "node=tools/node *=mirror.example.com/ acme/app=acme/other:1"
+            .parse()
+            .unwrap();
+        for (named, expected) in [
+            ("node:22", "tools/node:22"),
+            ("docker.io/library/node:22", "tools/node:22"),
+            ("postgres:16", "mirror.example.com/postgres:16"),
+            ("acme/app:7", "acme/other:1"),
+            ("ghcr.io/acme/web:1", "ghcr.io/acme/web:1"),
+            ("registry:5000/x:1", "registry:5000/x:1"),
+            ("node@sha256:0123", "node@sha256:0123"),
+        ] {
+            assert_eq!(images.stand_in(named), expected);
+        }
+        let none = Images::default();
+        assert_eq!(
+            none.stand_in("docker.io/library/node"),
+            "docker.io/library/node"
+        );
     }
 
     #[test]

@@ -489,7 +489,7 @@ fn the_url_leads_where_the_ingress_the_annotation_or_the_only_service_says() {
         "",
     );
     assert_eq!(route(&[api.clone(), db.clone()]).unwrap(), "/ api:8000");
-    assert_eq!(route(&[db.clone()]), None);
+    assert_eq!(route(std::slice::from_ref(&db)), None);
     assert_eq!(
         route(&[api.clone(), service("web", "{port: 80}", ""), db.clone()]).unwrap(),
         "/ web:80"

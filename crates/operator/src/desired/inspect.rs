@@ -2,6 +2,7 @@
 
 use catalyst_crd::identity::GIT_CLIENT;
 use catalyst_crd::labels;
+use k8s_openapi::ByteString;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{
     ConfigMap, Container, EmptyDirVolumeSource, PodSpec, PodTemplateSpec, Volume, VolumeMount,
@@ -28,7 +29,7 @@ const RECORD_REPORT: &str = "report";
 /// What a report is about: it stays good for as long as this stays the same. The newest commit of
 /// a branch is looked up anew on each retry; a commit never changes.
 #[must_use]
-pub fn key(source: &Source, retry: Option<&str>) -> String {
+pub fn key(source: &Source, path: &str, retry: Option<&str>) -> String {
     let commit = source.commit().map(ToString::to_string);
     let retry = commit.is_none().then_some(retry).flatten();
     digest(&(
@@ -36,22 +37,27 @@ pub fn key(source: &Source, retry: Option<&str>) -> String {
         commit,
         &source.branch,
         source.pull_request,
+        path,
         retry,
     ))
 }
 
 /// The Job's name: what it looks at, and which attempt it belongs to.
 #[must_use]
-pub fn job_name(source: &Source, retry: Option<&str>) -> String {
+pub fn job_name(source: &Source, path: &str, retry: Option<&str>) -> String {
     let short = source.commit().map_or("newest", |commit| commit.short());
-    format!("inspect-{short}-{}", digest(&(key(source, retry), retry)))
+    format!(
+        "inspect-{short}-{}",
+        digest(&(key(source, path, retry), retry))
+    )
 }
 
-/// The Job.
+/// The Job. What lies at `path` matters most, if there is not room for all.
 #[must_use]
 pub fn job(
     target: &Target,
     source: &Source,
+    path: &str,
     retry: Option<&str>,
     settings: &OperatorSettings,
 ) -> Job {
@@ -64,7 +70,10 @@ pub fn job(
         name: INSPECT.to_owned(),
         image: Some(settings.git_image.clone()),
         command: Some(script("inspect.sh")),
-        env: Some(vec![variable("GIT_CLONE_ROOT", CODE_PATH)]),
+        env: Some(vec![
+            variable("GIT_CLONE_ROOT", CODE_PATH),
+            variable("INSPECT_PATH", path),
+        ]),
         volume_mounts: Some(vec![
             VolumeMount {
                 read_only: Some(true),
@@ -81,9 +90,9 @@ pub fn job(
         ..Volume::default()
     });
 
-    let mut metadata = target.meta(&job_name(source, retry));
+    let mut metadata = target.meta(&job_name(source, path, retry));
     let annotations = metadata.annotations.get_or_insert_default();
-    annotations.insert(labels::INSPECTION.to_owned(), key(source, retry));
+    annotations.insert(labels::INSPECTION.to_owned(), key(source, path, retry));
     let own = metadata.labels.get_or_insert_default();
     own.insert(labels::JOB_TYPE.to_owned(), "inspect".to_owned());
     if let Reference::Commit(commit) = &source.reference {
@@ -124,21 +133,20 @@ pub fn job(
 /// ConfigMap `catalyst-inspection`: the report and what it is about, so that neither a restart nor
 /// a cleaned-up Job asks for another look.
 #[must_use]
-pub fn record(target: &Target, key: &str, report: &str) -> ConfigMap {
+pub fn record(target: &Target, key: &str, report: &[u8]) -> ConfigMap {
     ConfigMap {
         metadata: target.meta(RECORD),
-        data: Some(
-            [(RECORD_KEY, key), (RECORD_REPORT, report)]
-                .map(|(name, text)| (name.to_owned(), text.to_owned()))
-                .into(),
-        ),
+        data: Some([(RECORD_KEY.to_owned(), key.to_owned())].into()),
+        binary_data: Some([(RECORD_REPORT.to_owned(), ByteString(report.to_vec()))].into()),
         ..ConfigMap::default()
     }
 }
 
 /// The report in a record, if it is about `key`.
 #[must_use]
-pub fn recorded<'a>(record: &'a ConfigMap, key: &str) -> Option<&'a str> {
-    let data = record.data.as_ref()?;
-    (data.get(RECORD_KEY)? == key).then(|| data.get(RECORD_REPORT).map(String::as_str))?
+pub fn recorded<'a>(record: &'a ConfigMap, key: &str) -> Option<&'a [u8]> {
+    (record.data.as_ref()?.get(RECORD_KEY)? == key)
+        .then(|| record.binary_data.as_ref()?.get(RECORD_REPORT))
+        .flatten()
+        .map(|report| report.0.as_slice())
 }

@@ -9,6 +9,8 @@ pub mod namespace;
 mod pod;
 pub mod policy;
 pub mod quota;
+pub mod record;
+pub mod rendered;
 pub mod routing;
 pub mod services;
 pub mod source;
@@ -24,7 +26,8 @@ use k8s_openapi::api::core::v1::EnvVar;
 use sha2::{Digest, Sha256};
 
 /// Something that only a person can put right, as it is said in a condition.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub struct Problem {
     /// The condition's reason: one CamelCase word.
     pub reason: &'static str,

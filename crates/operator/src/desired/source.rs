@@ -40,6 +40,8 @@ pub const OWN_VOLUMES: [&str; 3] = [SCRIPTS_VOLUME, REPOSITORY_VOLUME, IDENTITY_
 /// A commit to be checked out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
+    /// What the Project calls it.
+    pub name: String,
     /// Where from.
     pub repository: Repository,
     /// Which commit.
@@ -74,8 +76,40 @@ impl Source {
         project: &Project,
         settings: &OperatorSettings,
     ) -> Result<Self, Problem> {
-        let wanted = environment.spec.sources.first();
+        Self::named(None, environment, project, settings)
+    }
+
+    /// The source that a template refers to, at the Environment's commit of it; the newest of its
+    /// branch where the Environment does not name it. Without a name, as [`Self::of`].
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub fn named(
+        name: Option<&str>,
+        environment: &Environment,
+        project: &Project,
+        settings: &OperatorSettings,
+    ) -> Result<Self, Problem> {
         let sources = &project.spec.sources;
+        let name = name.filter(|name| !name.is_empty());
+        if let Some(name) = name
+            && !sources.iter().any(|source| source.name == name)
+        {
+            let known: Vec<_> = sources.iter().map(|source| source.name.as_str()).collect();
+            return Err(Problem::new(
+                "SourceNotFound",
+                format!(
+                    "the template's sourceRef {name:?} is no source of the Project; it has {}",
+                    known.join(", ")
+                ),
+            ));
+        }
+        let of_environment = &environment.spec.sources;
+        let wanted = match name {
+            Some(name) => of_environment.iter().find(|source| source.name == name),
+            None => of_environment.first(),
+        };
+        let by_name = name.and_then(|name| sources.iter().find(|source| source.name == name));
         let found = match wanted {
             Some(wanted) => sources
                 .iter()
@@ -91,7 +125,7 @@ impl Source {
                         ),
                     )
                 })?,
-            None => sources.first().ok_or_else(|| {
+            None => by_name.or_else(|| sources.first()).ok_or_else(|| {
                 Problem::new(
                     "SourceNotFound",
                     "the Project has no sources; add one with a repositoryUrl",
@@ -128,6 +162,7 @@ impl Source {
         let installation = installation(project)?
             .filter(|_| settings.credentials.is_some() && repository.local_path().is_none());
         Ok(Self {
+            name: found.name.clone(),
             repository,
             installation,
             reference,
@@ -144,6 +179,15 @@ impl Source {
         Self {
             reference: Reference::Commit(commit.clone()),
             ..self.clone()
+        }
+    }
+
+    /// The same source; at `newest` where its commit was not known before.
+    #[must_use]
+    pub fn known(&self, newest: &CommitSha) -> Self {
+        match &self.reference {
+            Reference::Commit(_) => self.clone(),
+            Reference::Newest => self.at(newest),
         }
     }
 

@@ -12,7 +12,8 @@ use super::{
     Reference, Source, Target, config, inspect, namespace, policy, routing, services, source,
 };
 use crate::OperatorSettings;
-use crate::detect::{Inventory, detect};
+use catalyst_render::Folder;
+use catalyst_render::detect::{detect, survey};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -89,11 +90,11 @@ fn full_config() -> EnvironmentConfig {
 fn development(
     config: &EnvironmentConfig,
     source: &Source,
-    report: Option<&str>,
+    report: Option<&Folder>,
     retry: Option<&str>,
 ) -> Workload {
     let (target, settings) = (target(), settings());
-    let plan = report.map(|report| detect(&Inventory::parse(report).unwrap(), None).unwrap());
+    let plan = report.map(|report| detect(&survey(report), None).unwrap());
     let ingredients = Ingredients {
         target: &target,
         settings: &settings,
@@ -106,10 +107,9 @@ fn development(
         .unwrap()
 }
 
-fn vite() -> String {
-    format!(
-        "version\t.\t1\ncommit\t.\t{COMMIT}\nfile\t.\tpackage.json\nfile\t.\tpackage-lock.json\ndependencies\t.\t1\nscript\t.\tdev=vite\nend\t.\t\n"
-    )
+fn vite() -> Folder {
+    let package = r#"{ "scripts": { "dev": "vite" }, "devDependencies": { "vite": "7" } }"#;
+    Folder::of([("package.json", package), ("package-lock.json", "{}")])
 }
 
 fn snapshot(name: &str, object: &impl Serialize) {
@@ -127,7 +127,7 @@ fn the_namespace_and_its_walls() {
     snapshot("quota", &resource_quota(&target, Allowance::default()));
     snapshot("limits", &limit_range(&target, Allowance::default()));
     snapshot("policy", &policy::network_policy(&target, &settings));
-    snapshot("ingress", &routing::ingress(&target, &settings));
+    snapshot("ingress", &routing::ingress(&target, None, &settings));
     snapshot("service", &routing::service(&target, 3000));
 }
 
@@ -135,7 +135,7 @@ fn the_namespace_and_its_walls() {
 fn the_job_that_looks_at_a_repository() {
     snapshot(
         "inspect",
-        &inspect::job(&target(), &pull_request(), None, &settings()),
+        &inspect::job(&target(), &pull_request(), "", None, &settings()),
     );
 }
 
@@ -205,11 +205,11 @@ fn everything_says_whose_it_is_and_no_pod_gets_a_token() {
         json!(resource_quota(&target, Allowance::default())),
         json!(limit_range(&target, Allowance::default())),
         json!(policy::network_policy(&target, &settings)),
-        json!(routing::ingress(&target, &settings)),
+        json!(routing::ingress(&target, None, &settings)),
         json!(routing::service(&target, 80)),
         json!(source::scripts(&target, &settings)),
-        json!(inspect::job(&target, &pull_request(), None, &settings)),
-        json!(inspect::record(&target, "key", "report")),
+        json!(inspect::job(&target, &pull_request(), "", None, &settings)),
+        json!(inspect::record(&target, "key", b"report")),
         json!(deployment(&target, &workload, &settings)),
         json!(services::stateful_set(
             &target,
@@ -482,9 +482,14 @@ fn hostile_texts_are_only_ever_arguments() {
         &json!({ "spec": { "sources": [{ "name": "primary", "commitSha": COMMIT, "branch": hostile, "prNumber": 7 }] } }),
     );
     let source = Source::of(&environment, &project(), &settings()).unwrap();
-    let report = format!(
-        "version\t.\t1\ncommit\t.\t{COMMIT}\nfile\t.\trequirements.txt\napplication\t.\t{hostile}.py:app:Flask\nprocfile\t.\t{hostile}\nend\t.\t\n"
-    );
+    let report = Folder::of([
+        ("requirements.txt", "flask\n"),
+        (
+            format!("{hostile}.py").as_str(),
+            "from flask import Flask\napp = Flask(__name__)\n",
+        ),
+        ("Procfile", format!("web: {hostile}\n").as_str()),
+    ]);
     let workload = development(
         &EnvironmentConfig::default(),
         &source,
@@ -517,28 +522,34 @@ fn inspections_are_told_apart_by_what_they_look_at_and_by_the_attempt() {
         ..source.clone()
     };
     assert_eq!(
-        inspect::key(&source, None),
-        inspect::key(&source, Some("again")),
+        inspect::key(&source, "", None),
+        inspect::key(&source, "", Some("again")),
         "a commit never changes"
     );
     assert_ne!(
-        inspect::key(&newest, None),
-        inspect::key(&newest, Some("again")),
+        inspect::key(&newest, "", None),
+        inspect::key(&newest, "", Some("again")),
         "a branch does"
     );
-    assert_ne!(inspect::key(&source, None), inspect::key(&other, None));
     assert_ne!(
-        inspect::job_name(&source, None),
-        inspect::job_name(&source, Some("again"))
+        inspect::key(&source, "", None),
+        inspect::key(&other, "", None)
+    );
+    assert_ne!(
+        inspect::job_name(&source, "", None),
+        inspect::job_name(&source, "", Some("again"))
     );
     for name in [
-        inspect::job_name(&source, Some("x")),
-        inspect::job_name(&newest, None),
+        inspect::job_name(&source, "", Some("x")),
+        inspect::job_name(&newest, "", None),
     ] {
         assert!(catalyst_model::names::is_dns_1123_label(&name), "{name}");
     }
-    let record = inspect::record(&target(), "key", "report");
-    assert_eq!(inspect::recorded(&record, "key"), Some("report"));
+    let record = inspect::record(&target(), "key", b"report");
+    assert_eq!(
+        inspect::recorded(&record, "key"),
+        Some(b"report".as_slice())
+    );
     assert_eq!(inspect::recorded(&record, "other"), None);
 }
 
@@ -601,7 +612,7 @@ fn the_token_for_a_private_repository_is_mounted_by_the_container_that_clones_al
     let workload = ingredients.development(&source, None, vec![]).unwrap();
     let pods = [
         json!(workload.template),
-        json!(inspect::job(&target, &source, None, &settings))["spec"]["template"].clone(),
+        json!(inspect::job(&target, &source, "", None, &settings))["spec"]["template"].clone(),
     ];
     for pod in pods {
         assert_eq!(pod["spec"]["serviceAccountName"], "catalyst-git-clone");
@@ -647,7 +658,7 @@ fn a_public_repository_gets_no_token() {
     let (settings, _) = private();
     let source = Source::of(&environment(&json!({})), &project(), &settings).unwrap();
     assert_eq!(source.installation, None);
-    let job = json!(inspect::job(&target(), &source, None, &settings)).to_string();
+    let job = json!(inspect::job(&target(), &source, "", None, &settings)).to_string();
     assert!(
         !job.contains("serviceAccountToken") && !job.contains("git-client"),
         "{job}"

@@ -1,10 +1,6 @@
-//! What a configuration must not ask for.
-//!
-//! Pod Security would refuse part of it at the pod; said here, it is said to the person who wrote
-//! it, and it holds in every namespace.
+//! What a configuration must not ask for, by the rules that hold for whatever a user writes.
 
 use catalyst_crd::EnvironmentConfig;
-use k8s_openapi::api::core::v1::{ContainerPort, PersistentVolumeClaimSpec, Probe};
 
 use super::Problem;
 use super::source::OWN_VOLUMES;
@@ -12,44 +8,9 @@ use super::source::OWN_VOLUMES;
 /// Checks a merged configuration.
 ///
 /// # Errors
-/// If it asks for a port of the node, for a probe of another host (which the node would send), for
-/// a volume that was not made for it, or names a service like the workload itself.
+/// As [`catalyst_render::validate::config`].
 pub fn validate(config: &EnvironmentConfig) -> Result<(), Problem> {
     let refuse = |what: String| Err(Problem::new("ConfigRefused", what));
-    let ports = config
-        .ports
-        .iter()
-        .chain(config.services.iter().flat_map(|s| &s.container.ports));
-    for ContainerPort {
-        container_port,
-        host_port,
-        host_ip,
-        ..
-    } in ports
-    {
-        if host_port.is_some() || host_ip.is_some() {
-            return refuse(format!(
-                "port {container_port} asks for a port of the node (hostPort); leave it out"
-            ));
-        }
-        if !(1..=65535).contains(container_port) {
-            return refuse(format!(
-                "{container_port} is not a port; write a containerPort from 1 to 65535"
-            ));
-        }
-    }
-    let probes = [
-        ("livenessProbe", &config.liveness_probe),
-        ("readinessProbe", &config.readiness_probe),
-        ("startupProbe", &config.startup_probe),
-    ];
-    for (name, probe) in probes {
-        if probe.as_ref().is_some_and(names_a_host) {
-            return refuse(format!(
-                "{name} names a host; a probe may only ask its own container"
-            ));
-        }
-    }
     let mounts = config.volume_mounts.iter();
     let mounts = mounts.chain(config.init_containers.iter().flat_map(|c| &c.volume_mounts));
     let named = mounts.map(|mount| &mount.name);
@@ -60,50 +21,7 @@ pub fn validate(config: &EnvironmentConfig) -> Result<(), Problem> {
             ));
         }
     }
-    let claims = config
-        .volumes
-        .iter()
-        .filter_map(|volume| Some((&volume.name, volume.persistent_volume_claim.as_ref()?)))
-        .chain(
-            config
-                .services
-                .iter()
-                .filter_map(|s| Some((&s.name, s.storage.as_ref()?))),
-        );
-    for (name, claim) in claims {
-        if takes_a_foreign_volume(claim) {
-            return refuse(format!(
-                "volume {name:?} names an existing volume or data source (volumeName, selector, dataSource); only new volumes are made"
-            ));
-        }
-    }
-    for service in &config.services {
-        if service.name == super::workload::NAME {
-            return refuse(format!(
-                "a service cannot be called {:?}: the workload itself is",
-                service.name
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn names_a_host(probe: &Probe) -> bool {
-    probe
-        .http_get
-        .as_ref()
-        .is_some_and(|http| http.host.is_some())
-        || probe
-            .tcp_socket
-            .as_ref()
-            .is_some_and(|tcp| tcp.host.is_some())
-}
-
-fn takes_a_foreign_volume(claim: &PersistentVolumeClaimSpec) -> bool {
-    claim.volume_name.is_some()
-        || claim.selector.is_some()
-        || claim.data_source.is_some()
-        || claim.data_source_ref.is_some()
+    catalyst_render::validate::config(config).or_else(refuse)
 }
 
 #[cfg(test)]

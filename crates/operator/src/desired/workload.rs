@@ -21,8 +21,8 @@ use super::config::merge_variables;
 use super::pod::{listening, pod_defaults, restrained};
 use super::source::{CODE, CODE_PATH, GIT_CLONE, account, git_clone, volumes};
 use super::{Problem, Source, Target, digest, variable};
-use crate::detect::{Plan, Step};
 use crate::settings::OperatorSettings;
+use catalyst_render::detect::{Plan, Step};
 
 /// The name of the Deployment, its Service and its Ingress, and its pods' label `app`.
 pub const NAME: &str = "web";

@@ -119,20 +119,6 @@ pub(super) fn state(
     )
 }
 
-/// What answers now: the newest version where it is ready, else an older one that still is.
-pub(super) fn serving(pods: &[Arc<Pod>]) -> Option<String> {
-    let mut ready: Vec<_> = pods
-        .iter()
-        .filter(|pod| pod.labels().get("app").is_some_and(|app| app == NAME) && pods::is_ready(pod))
-        .collect();
-    ready.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
-    let newest = ready.last()?;
-    Some(pods::commit(newest).map_or_else(
-        || "serving".to_owned(),
-        |commit| format!("serving {commit}"),
-    ))
-}
-
 fn version_of_deployment(deployment: &Deployment) -> Option<&String> {
     template_annotation(deployment, labels::TEMPLATE)
 }
@@ -326,24 +312,6 @@ mod tests {
             state(&[old, pod("new", NEW, 5, true)]),
             Step::done("Deployed", format!("{NEW} is up"))
         );
-    }
-
-    #[test]
-    fn the_old_commit_serves_until_the_new_one_is_ready() {
-        let old = pod("old", OLD, 50, true);
-        assert_eq!(serving(&[]), None);
-        assert_eq!(
-            serving(&[old.clone(), pod("new", NEW, 5, false)]).unwrap(),
-            format!("serving {OLD}")
-        );
-        assert_eq!(
-            serving(&[old, pod("new", NEW, 5, true)]).unwrap(),
-            format!("serving {NEW}")
-        );
-        let mut leaving = (*pod("old", OLD, 50, true)).clone();
-        leaving.metadata.deletion_timestamp =
-            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now()));
-        assert_eq!(serving(&[Arc::new(leaving)]), None);
     }
 
     #[test]

@@ -3,12 +3,15 @@
 mod build;
 mod delete;
 mod deploy;
+mod inspection;
 mod namespace;
 mod orphans;
 pub mod pods;
 pub mod progress;
 mod reconcile;
+mod rendered;
 mod secrets;
+mod serving;
 mod wanted;
 mod write;
 

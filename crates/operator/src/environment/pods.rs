@@ -56,7 +56,8 @@ pub fn commit(pod: &Pod) -> Option<&str> {
 }
 
 /// Why a pod is not ready yet, in the order in which a pod comes up. `commands` says what each
-/// container runs, `port` what the main one should listen on.
+/// container runs, `port` what the main one should listen on, where
+/// that is what is waited for.
 #[must_use]
 pub fn diagnose(
     pod: &Pod,
@@ -112,14 +113,19 @@ pub fn failure(pod: &Pod) -> Option<String> {
     Some(exited(&container.name, "", terminated))
 }
 
-/// The message that a container ended with, if it ended well.
+/// Whether a container ended well.
 #[must_use]
-pub fn report<'a>(pod: &'a Pod, container: &str) -> Option<&'a str> {
-    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
-    let status = statuses.iter().find(|status| status.name == container)?;
-    let terminated = status.state.as_ref()?.terminated.as_ref()?;
-    (terminated.exit_code == 0).then_some(())?;
-    terminated.message.as_deref()
+pub fn succeeded(pod: &Pod, container: &str) -> bool {
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_ref());
+    statuses
+        .into_iter()
+        .flatten()
+        .find(|status| status.name == container)
+        .and_then(|status| status.state.as_ref()?.terminated.as_ref())
+        .is_some_and(|terminated| terminated.exit_code == 0)
 }
 
 fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<(&'a str, &'a str)> {
@@ -232,13 +238,15 @@ fn describe(
             None,
         );
     }
-    (
+    let step = if port > 0 {
         Step::waiting(
             "NotListening",
             format!("nothing listens on port {port} yet"),
-        ),
-        None,
-    )
+        )
+    } else {
+        Step::waiting("NotReady", format!("{name} is running, and not ready yet"))
+    };
+    (step, None)
 }
 
 /// Such as "`install` exited with 1 (npm ci): no such package; its log has more".
@@ -450,8 +458,8 @@ mod tests {
                 { "name": "inspect", "state": { "terminated": { "exitCode": code, "message": "version" } }, "ready": false, "restartCount": 0, "image": "", "imageID": "" }
             ]}))
         };
-        assert_eq!(report(&with(0), "inspect"), Some("version"));
-        assert_eq!(report(&with(1), "inspect"), None);
-        assert_eq!(report(&with(0), "other"), None);
+        assert!(succeeded(&with(0), "inspect"));
+        assert!(!succeeded(&with(1), "inspect"));
+        assert!(!succeeded(&with(0), "other"));
     }
 }

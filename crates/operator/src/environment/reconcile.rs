@@ -2,21 +2,25 @@
 
 use catalyst_crd::conditions::ConditionType;
 use catalyst_crd::{Environment, EnvironmentStatus, Project, labels};
+use catalyst_model::ids::CommitSha;
 use jiff::Timestamp;
 use kube::core::error_boundary::InvalidObject;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 
-use super::build::build;
-use super::deploy::{deploy, serving};
+use super::build::{Build, build};
+use super::deploy::deploy;
 use super::progress::{Clock, Progress, Step, status};
+use super::rendered::{after_workload, rendered};
 use super::secrets::{self, Secrets};
+use super::serving::{answering, words};
 use super::wanted::{Mode, wanted};
 use super::write::Attempt;
 use super::{delete, namespace, write};
 use crate::context::Context;
 use crate::desired::quota::{limit_range, resource_quota};
+use crate::desired::rendered::{Files, Recipe};
 use crate::desired::workload::Ingredients;
 use crate::desired::{self, Target, digest};
 use crate::error::Error;
@@ -38,7 +42,11 @@ pub(super) async fn environment(
     let now = Timestamp::now();
     let mut story = Story::default();
     let result = advance(environment, context, now, &mut story).await;
+    let before = context.written.before(environment);
+    let before = before.as_ref();
+    let serving = story.serving(context, before);
     let mut progress = story.progress;
+    progress.serving = serving;
     progress
         .enforcement
         .clone_from(&context.enforcement.borrow());
@@ -60,8 +68,6 @@ pub(super) async fn environment(
         deadline: context.settings.deadline,
         now,
     };
-    let before = context.written.before(environment);
-    let before = before.as_ref();
     let (after, look_again) = status(&progress, before, environment.metadata.generation, clock);
     write::status(client, environment.meta(), before, &after).await?;
     context.written.remember(environment, &after);
@@ -117,6 +123,21 @@ struct Story {
     progress: Progress,
     project: Option<Project>,
     runs: Option<String>,
+    /// Where its workload is.
+    namespace: Option<String>,
+    /// The commit that all of it is at.
+    up: Option<CommitSha>,
+}
+
+impl Story {
+    /// What answers at the URL now.
+    fn serving(&self, context: &Context, before: Option<&EnvironmentStatus>) -> Option<String> {
+        let pod = answering(&context.cluster.caches, self.namespace.as_deref()?)?;
+        let said = before
+            .and_then(|status| status.condition(ConditionType::Available))
+            .map(|said| said.message.as_str());
+        Some(words(&pod, self.up.as_ref().map(CommitSha::as_str), said))
+    }
 }
 
 async fn advance(
@@ -141,8 +162,7 @@ async fn advance(
         }
     };
     progress.url = Some(target.url.clone());
-    let pods = cluster.caches.pods_in(&target.namespace);
-    progress.serving = serving(&pods);
+    story.namespace = Some(target.namespace.clone());
 
     let wanted = match wanted(environment, &target, context).await? {
         Ok(wanted) => wanted,
@@ -192,10 +212,6 @@ async fn advance(
             cluster.ensure(&policy).await?;
         }
     }
-    cluster
-        .ensure(&desired::routing::ingress(&target, settings))
-        .await?;
-
     let retry = retry_of(environment);
     let secrets = match secrets::sync(context, environment, &target, now).await? {
         Secrets::At(version) => version,
@@ -205,25 +221,76 @@ async fn advance(
             return Ok(());
         }
     };
+    let of_template = |kind| Files {
+        kind,
+        path: wanted
+            .template
+            .as_ref()
+            .and_then(|it| it.path.as_deref())
+            .unwrap_or_default(),
+        values: wanted.template.as_ref().and_then(|it| it.values.as_ref()),
+    };
+    let (files, built) = match wanted.mode {
+        Mode::Rendered(kind) => (Some(of_template(kind)), None),
+        Mode::Production => (None, None),
+        Mode::Development => {
+            match build(context, &target, &wanted.source, &wanted.config, retry, now).await? {
+                Build::Known(step, source, plan) => {
+                    progress.build = step;
+                    (None, Some((source, plan)))
+                }
+                Build::Files(kind) => {
+                    let files = Files {
+                        kind,
+                        path: "",
+                        values: None,
+                    };
+                    (Some(files), None)
+                }
+                Build::Open(step, look_again) => {
+                    progress.build = step;
+                    progress.look_again = look_again;
+                    return Ok(());
+                }
+            }
+        }
+    };
+    if let Some(files) = files {
+        let recipe = Recipe {
+            files,
+            config: &wanted.config,
+            target: &target,
+            settings,
+            retry,
+            secrets: secrets.as_ref(),
+        };
+        let outcome = rendered(context, &recipe, &wanted.source, now).await?;
+        progress.build = outcome.build;
+        progress.deployment = outcome.deployment;
+        progress.look_again = outcome.look_again;
+        story.runs = outcome.runs;
+        story.up = outcome.up;
+        if outcome.is_without_url {
+            progress.url = None;
+        }
+        return outcome.refused.map_or(Ok(()), Err);
+    }
+    cluster
+        .ensure(&desired::routing::ingress(&target, None, settings))
+        .await?;
     let ingredients = Ingredients {
         target: &target,
         settings,
         config: &wanted.config,
         retry,
-        secrets: secrets.as_deref(),
+        secrets: secrets.as_ref().map(|held| held.version.as_str()),
     };
-    let workload = match wanted.mode {
-        Mode::Production => {
+    let workload = match built {
+        None => {
             progress.build = Step::done("Configured", "an image is run as it is");
             ingredients.production(wanted.source.commit(), wanted.source.pull_request)
         }
-        Mode::Development => {
-            let build = build(context, &target, &wanted.source, &wanted.config, retry, now).await?;
-            progress.build = build.step;
-            progress.look_again = build.look_again;
-            let Some((source, plan)) = build.known else {
-                return Ok(());
-            };
+        Some((source, plan)) => {
             let extra = desired::services::variables(&wanted.config.services);
             ingredients.development(&source, plan.as_ref(), extra)
         }
@@ -238,6 +305,9 @@ async fn advance(
     story.runs = Some(workload.words.clone());
     (progress.deployment, progress.look_again) =
         deploy(context, &target, &wanted.config, &workload, now).await?;
+    if matches!(progress.deployment, Step::Done(_)) {
+        after_workload(context, &target).await?;
+    }
     Ok(())
 }
 

@@ -1,23 +1,23 @@
 //! The secrets of an Environment: asked of the web side, put where its pods find them.
 //!
-//! The operator reads no Secret of the cluster. What it has put there is told by the version that
-//! the workload's pods carry: the web side names another one on the Environment whenever a secret
-//! is written or removed.
+//! The operator reads no Secret of the cluster. Which version it has put there is told by a record
+//! beside it: the web side names another one on the Environment whenever a secret is written or
+//! removed.
 
 use catalyst_crd::{Environment, labels};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::reflector::ObjectRef;
 
-use super::deploy::template_annotation;
 use super::progress::Step;
 use crate::context::Context;
 use crate::desired::Target;
-use crate::desired::workload::{NAME, SECRETS};
+use crate::desired::record::{HELD_SECRETS, Held, record, recorded};
+use crate::desired::workload::SECRETS;
 use crate::error::Error;
 use crate::web::WebError;
 use catalyst_cluster::chain;
@@ -27,8 +27,8 @@ const PAUSE: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// What the workload is to be made with.
 pub(super) enum Secrets {
-    /// With this version of its secrets; none: without any.
-    At(Option<String>),
+    /// With these; none: without any.
+    At(Option<Held>),
     /// They are not there yet.
     Waiting(Step, Option<Timestamp>),
 }
@@ -42,20 +42,19 @@ pub(super) async fn sync(
 ) -> Result<Secrets, Error> {
     let named = |key: &str| environment.annotations().get(key).map(String::as_str);
     let wanted = named(labels::SECRETS).filter(|version| *version != labels::NO_SECRETS);
-    let web = ObjectRef::new(NAME).within(&target.namespace);
-    let deployed = context.cluster.caches.deployments.get(&web);
-    let deployed = deployed
-        .as_ref()
-        .and_then(|it| template_annotation(it, labels::SECRETS));
+    let place = ObjectRef::<ConfigMap>::new(HELD_SECRETS).within(&target.namespace);
+    let known = context.cluster.caches.config_maps.get(&place);
+    let known = known.as_ref().map(|known| Held::read(recorded(known)));
     let Some(wanted) = wanted else {
-        if deployed.is_some() {
-            write(context, target, [].into()).await?;
+        if known.is_some_and(|known| known.version != labels::NO_SECRETS) {
+            write(context, target, labels::NO_SECRETS, [].into()).await?;
         }
         return Ok(Secrets::At(None));
     };
-    let there = Secrets::At(Some(wanted.to_owned()));
-    if deployed.map(String::as_str) == Some(wanted) {
-        return Ok(there);
+    if let Some(known) = known
+        && known.version == wanted
+    {
+        return Ok(Secrets::At(Some(known)));
     }
     let (Some(web), Some(id)) = (&context.settings.web, named(labels::ENVIRONMENT_ID)) else {
         tracing::warn!(
@@ -69,13 +68,13 @@ pub(super) async fn sync(
             let values = values
                 .into_iter()
                 .map(|(name, value)| (name, ByteString(value.into_bytes())));
-            write(context, target, values.collect()).await?;
+            let held = write(context, target, wanted, values.collect()).await?;
             tracing::info!(
                 environment = target.owner(),
                 version = wanted,
                 "secrets_synced"
             );
-            Ok(there)
+            Ok(Secrets::At(Some(held)))
         }
         Err(error) => {
             tracing::warn!(
@@ -96,12 +95,17 @@ pub(super) async fn sync(
     }
 }
 
-/// Makes Secret `catalyst-secrets` hold these and no others.
+/// Makes Secret `catalyst-secrets` hold these and no others, and records their version.
 async fn write(
     context: &Context,
     target: &Target,
+    version: &str,
     data: std::collections::BTreeMap<String, ByteString>,
-) -> Result<(), Error> {
+) -> Result<Held, Error> {
+    let held = Held {
+        version: version.to_owned(),
+        names: data.keys().cloned().collect(),
+    };
     let api: Api<Secret> = Api::namespaced(context.cluster.client.clone(), &target.namespace);
     let secret = Secret {
         metadata: target.meta(SECRETS),
@@ -115,5 +119,8 @@ async fn write(
         .map_err(Error::api(
             "apply",
             format!("Secret {}/{SECRETS}", target.namespace),
-        ))
+        ))?;
+    let record = record(target, HELD_SECRETS, &held.text());
+    context.cluster.ensure(&record).await?;
+    Ok(held)
 }

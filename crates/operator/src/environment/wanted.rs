@@ -3,6 +3,7 @@
 use catalyst_crd::project::Template;
 use catalyst_crd::{Environment, EnvironmentConfig, EnvironmentSpec, Project};
 use catalyst_model::names;
+use catalyst_render::source::Kind;
 use kube::Api;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::ObjectRef;
@@ -20,6 +21,8 @@ pub(super) struct Wanted {
     pub config: EnvironmentConfig,
     pub allowance: Allowance,
     pub mode: Mode,
+    /// The Project's template for this type of Environment.
+    pub template: Option<Template>,
 }
 
 /// How the workload is run.
@@ -29,6 +32,8 @@ pub(super) enum Mode {
     Development,
     /// As an image.
     Production,
+    /// As the files of the repository say that are read in this way.
+    Rendered(Kind),
 }
 
 /// Puts it together, or says what a person has to put right.
@@ -63,8 +68,13 @@ fn ask(
         .as_ref()
         .and_then(|resources| resources.default_quota.as_ref());
     let allowance = Allowance::of(quota)?;
-    let source = Source::of(environment, &project, settings)?;
+    let source_ref = match mode {
+        Mode::Rendered(_) => template.and_then(|template| template.source_ref.as_deref()),
+        Mode::Development | Mode::Production => None,
+    };
+    let source = Source::named(source_ref, environment, &project, settings)?;
     Ok(Wanted {
+        template: template.cloned(),
         source,
         config,
         allowance,
@@ -91,11 +101,15 @@ fn mode(spec: &EnvironmentSpec, template: Option<&Template>) -> Result<Mode, Pro
     match mode {
         "development" => Ok(Mode::Development),
         "production" => Ok(Mode::Production),
+        "docker-compose" | "compose" => Ok(Mode::Rendered(Kind::Compose)),
+        "kustomize" => Ok(Mode::Rendered(Kind::Kustomize)),
+        "manifest" | "manifests" => Ok(Mode::Rendered(Kind::Manifests)),
         other => Err(Problem::new(
             "ModeNotSupported",
             format!(
-                "this version cannot run Environments in the mode {other:?}; use development or production \
-                 (spec.deploymentMode, or a template of type managed)"
+                "this version cannot run Environments in the mode {other:?}; use development, production, \
+                 docker-compose, kustomize or manifest (spec.deploymentMode, or a template of type \
+                 managed, docker-compose, kustomize or manifest)"
             ),
         )),
     }
@@ -178,8 +192,30 @@ mod tests {
                 Some(Mode::Production),
             ),
             ("development", None, Some("helm"), None),
-            ("development", None, Some("docker-compose"), None),
-            ("development", None, Some("manifest"), None),
+            (
+                "development",
+                None,
+                Some("docker-compose"),
+                Some(Mode::Rendered(Kind::Compose)),
+            ),
+            (
+                "development",
+                None,
+                Some("kustomize"),
+                Some(Mode::Rendered(Kind::Kustomize)),
+            ),
+            (
+                "staging",
+                None,
+                Some("manifest"),
+                Some(Mode::Rendered(Kind::Manifests)),
+            ),
+            (
+                "development",
+                Some("docker-compose"),
+                None,
+                Some(Mode::Rendered(Kind::Compose)),
+            ),
             ("anything", None, None, None),
             ("development", Some("workspace"), None, None),
             ("development", Some("something"), None, None),

@@ -184,7 +184,9 @@ impl Scene {
 
     pub fn commit(&self, files: &[(&str, &str)]) -> String {
         for (name, text) in files {
-            std::fs::write(self.repository.join(name), text).unwrap();
+            let path = self.repository.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
         }
         git(&self.repository, &["add", "-A"]);
         git(
@@ -242,10 +244,19 @@ impl Scene {
     // What people and the web side do.
 
     pub async fn project(&self, name: &str) {
+        self.project_with(name, json!({})).await;
+    }
+
+    /// A project whose previews are made as this template says.
+    pub async fn project_with(&self, name: &str, template: Value) {
+        let templates = match &template["type"] {
+            Value::Null => json!({}),
+            _ => json!({ "development": template }),
+        };
         let project: Project = serde_json::from_value(json!({
             "apiVersion": "catalyst.catalyst.dev/v1alpha1", "kind": "Project",
             "metadata": { "name": name, "namespace": "acme", "labels": { labels::TEAM: "acme", labels::PROJECT: name } },
-            "spec": { "sources": [{ "name": "primary", "repositoryUrl": format!("file://{}", self.repository.display()), "branch": "main" }] }
+            "spec": { "sources": [{ "name": "primary", "repositoryUrl": format!("file://{}", self.repository.display()), "branch": "main" }], "templates": templates }
         }))
         .unwrap();
         let parameters = PatchParams::apply(labels::WEB_MANAGER).force();

@@ -88,6 +88,7 @@ pub(super) fn load(folder: &Folder, path: &str, options: &Options) -> Result<Pro
         project: Project::default(),
     };
     let mut variables = options.variables.clone();
+    super::secrets::mark(&mut variables, &options.secrets);
     let env = join(&base, ".env").map_err(|error| err(&file, error))?;
     if let Some(text) = folder.get(&env) {
         for (name, value) in dotenv(text, &options.variables) {
@@ -120,7 +121,7 @@ pub(super) fn load(folder: &Folder, path: &str, options: &Options) -> Result<Pro
         let names: Vec<_> = loader.missing.iter().map(String::as_str).collect();
         project.warnings.push(Warning::new(
             name(&file),
-            format!("not set, and empty here: {} (set them in the template's config.env or in a .env file)", names.join(", ")),
+            format!("not set, and empty here: {} (set them in the template's config.env or in a .env file, or make them secrets of the project)", names.join(", ")),
         ));
     }
     if project.services.is_empty() {

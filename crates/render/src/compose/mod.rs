@@ -11,6 +11,7 @@ mod interpolate;
 mod load;
 mod ports;
 mod route;
+mod secrets;
 mod service;
 mod units;
 mod volumes;
@@ -43,6 +44,9 @@ pub struct Options {
     pub variables: BTreeMap<String, String>,
     /// Environment variables of every container, which count before the service's own.
     pub env: Vec<EnvVar>,
+    /// Names of the preview's secrets, which `${NAME}` may stand for too; their values are read by
+    /// the containers alone.
+    pub secrets: BTreeSet<String>,
     /// Further files to be merged, relative to the first one's folder.
     pub files: Vec<String>,
     /// Profiles that are asked for; `*` for all.
@@ -86,6 +90,15 @@ impl Context<'_> {
 /// If a file cannot be read, a required variable is missing, a service has neither an image nor a
 /// build, or a value cannot be understood.
 pub fn render(folder: &Folder, path: &str, options: &Options) -> Result<Rendered, RenderError> {
+    let mut rendered =
+        translate(folder, path, options).map_err(|error| secrets::plain_error(&error))?;
+    for warning in &mut rendered.warnings {
+        warning.message = secrets::plain(&warning.message);
+    }
+    Ok(rendered)
+}
+
+fn translate(folder: &Folder, path: &str, options: &Options) -> Result<Rendered, RenderError> {
     let mut project = load::load(folder, path, options)?;
     let warnings = std::mem::take(&mut project.warnings);
     names(&project)?;
@@ -121,10 +134,11 @@ pub fn render(folder: &Folder, path: &str, options: &Options) -> Result<Rendered
     let Context {
         mut objects,
         mut warnings,
-        builds,
+        mut builds,
         ..
     } = context;
     objects.extend(workloads);
+    secrets::check(&objects, &mut builds, &mut warnings)?;
     warnings.sort();
     warnings.dedup();
     Ok(Rendered {

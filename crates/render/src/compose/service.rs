@@ -9,7 +9,7 @@ use super::load::{OUTSIDE, scalar};
 use super::ports::{Port, expose, is_no_web_port, port, well_known};
 use super::route::Candidate;
 use super::units::{bytes, cpus, quantity, seconds};
-use super::{AFTER, Context, ONCE, SERVICE_LABEL, URL_LABEL, health, volumes};
+use super::{AFTER, Context, ONCE, SERVICE_LABEL, URL_LABEL, health, secrets, volumes};
 use crate::folder::{join, parent};
 use crate::rendered::{BuildSpec, RenderError, dns_name};
 
@@ -220,6 +220,7 @@ pub(super) fn translate(
     if !mounts.volumes.is_empty() {
         pod.insert("volumes".to_owned(), Value::Array(mounts.volumes));
     }
+    secrets::settle(&mut container, &context.options.secrets);
     pod.insert("containers".to_owned(), json!([container]));
 
     let (pod_annotations, label) = labels(context, name, service);

@@ -156,18 +156,17 @@ fn label(resource: &mut Resource, labels: &Map<String, Value>, selectors: bool, 
     }
     if selectors {
         match kind.as_str() {
-            "Service" | "ReplicationController" => {
-                if !object["spec"]["selector"].is_null() || kind == "Service" {
-                    extend(&mut object["spec"]["selector"], labels);
-                }
+            "Service" => extend(&mut object["spec"]["selector"], labels),
+            "ReplicationController" if !object["spec"]["selector"].is_null() => {
+                extend(&mut object["spec"]["selector"], labels);
             }
             "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" => {
                 extend(&mut object["spec"]["selector"]["matchLabels"], labels)
             }
-            "Job" | "PodDisruptionBudget" => {
-                if object["spec"]["selector"]["matchLabels"].is_object() {
-                    extend(&mut object["spec"]["selector"]["matchLabels"], labels);
-                }
+            "Job" | "PodDisruptionBudget"
+                if object["spec"]["selector"]["matchLabels"].is_object() =>
+            {
+                extend(&mut object["spec"]["selector"]["matchLabels"], labels);
             }
             _ => {}
         }

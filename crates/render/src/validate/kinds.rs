@@ -301,14 +301,13 @@ fn service(gate: &mut Gate, object: &str, value: &mut Value) {
 }
 
 fn secret(gate: &mut Gate, object: &str, value: &Value) {
-    match value["type"].as_str() {
-        Some(kind @ ("kubernetes.io/service-account-token" | "bootstrap.kubernetes.io/token")) => {
-            gate.refuse(
-                object,
-                format!("is of type {kind}, which gives access to the cluster; previews have none"),
-            );
-        }
-        _ => {}
+    if let Some(kind @ ("kubernetes.io/service-account-token" | "bootstrap.kubernetes.io/token")) =
+        value["type"].as_str()
+    {
+        gate.refuse(
+            object,
+            format!("is of type {kind}, which gives access to the cluster; previews have none"),
+        );
     }
 }
 

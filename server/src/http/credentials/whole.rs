@@ -26,7 +26,7 @@ use k8s_openapi::api::{
     core::v1::{Event, Pod, Secret, ServiceAccount},
 };
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt,
     api::{ListParams, PostParams},
     runtime::wait::await_condition,
 };
@@ -334,6 +334,7 @@ async fn a_private_repository_is_cloned_with_a_token_that_reads_it_alone() {
             .await
             .unwrap();
     };
+    let pods_now: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
     let until = async |what: &str, value: Option<&str>| {
         let start = std::time::Instant::now();
         loop {
@@ -342,6 +343,17 @@ async fn a_private_repository_is_cloned_with_a_token_that_reads_it_alone() {
             let current = environments.get("preview-7").await.unwrap();
             let ready = current.status.and_then(|it| it.phase).as_deref() == Some("Ready");
             let carried = version().await;
+            // Its pod has cloned: no token for it is on its way.
+            let current = pods_now.list(&ListParams::default()).await.unwrap();
+            let ready = ready
+                && current.items.iter().any(|pod| {
+                    let conditions = pod.status.as_ref().and_then(|it| it.conditions.as_ref());
+                    pod.annotations().get(labels::SECRETS) == carried.as_ref()
+                        && conditions
+                            .into_iter()
+                            .flatten()
+                            .any(|it| it.type_ == "Ready" && it.status == "True")
+                });
             if held.as_deref() == value.map(str::as_bytes)
                 && carried.is_some() == value.is_some()
                 && ready
@@ -366,7 +378,6 @@ async fn a_private_repository_is_cloned_with_a_token_that_reads_it_alone() {
         "it is in their environment"
     );
     let all = ListParams::default();
-    let pods_now: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
     let events: Api<Event> = Api::namespaced(client.clone(), NAMESPACE);
     for text in [
         json!(environments.list(&all).await.unwrap().items),
@@ -406,6 +417,7 @@ async fn a_private_repository_is_cloned_with_a_token_that_reads_it_alone() {
     assert_eq!(status, 401);
 
     // With its Project's word gone, so is the right.
+    let minted = github.minted();
     let patch = json!({ "spec": { "githubInstallationId": "98" } });
     cluster
         .projects("acme")
