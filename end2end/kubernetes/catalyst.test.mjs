@@ -7,6 +7,7 @@ import { Shell } from "../system/shell.mjs";
 import { audited, requests, used } from "./audit.mjs";
 import { disturbances } from "./disturbances.mjs";
 import { handmade } from "./handmade.mjs";
+import { kinds } from "./kinds.mjs";
 import { Catalyst, json, kubectl, namespace, visit } from "./kubernetes.mjs";
 import { operations } from "./operations.mjs";
 
@@ -253,10 +254,12 @@ const suite = {
   },
   create,
   write,
+  reached,
   /** When the API server was away, or said by itself that it was not ready: it knows of no rights then. */
   unready: [],
 };
 handmade(suite);
+kinds(suite);
 operations(suite);
 disturbances(suite);
 

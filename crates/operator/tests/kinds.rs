@@ -17,6 +17,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{
     ConfigMap, Namespace, PersistentVolumeClaim, Pod, Secret, Service,
 };
+use k8s_openapi::api::networking::v1::Ingress;
 use kube::ResourceExt;
 use kube::api::ListParams;
 use scene::{Scene, condition, is_failed, is_ready, serves};
@@ -447,6 +448,19 @@ spec: { rules: [{ host: shop.example.com, http: { paths: [{ path: /, pathType: P
         said.message
     );
     scene.remove_file("k8s/claim.yaml");
+
+    // Without a Service the URL leads nowhere, and is not told.
+    let alone = BASE.split("---").next().unwrap();
+    let unreachable = scene.commit(&[("k8s/site.yaml", alone), ("k8s/ingress.yaml", "")]);
+    scene.environment("shop", "preview-1", &unreachable).await;
+    let ready = scene.until("shop", "preview-1", is_ready).await;
+    assert_eq!(ready.status.as_ref().unwrap().url, None);
+    let said = condition(&ready, "BuildReady").message;
+    assert!(
+        said.contains("no Service has a port for browsers"),
+        "{said}"
+    );
+    scene.until_gone_by_name::<Ingress>(NAMESPACE, "web").await;
 
     // An image that is only an image is told with the ways out.
     let database = BASE

@@ -108,7 +108,11 @@ pub(super) async fn status(
         return Ok(());
     }
     // The whole list of conditions replaces the one that is there: the operator alone writes it.
-    let patch = json!({ "status": status });
+    let mut patch = json!({ "status": status });
+    if status.url.is_none() {
+        // What a merge does not name stays.
+        patch["status"]["url"] = Value::Null;
+    }
     api(client, meta)
         .patch_status(
             meta.name.as_deref().unwrap_or_default(),
