@@ -48,6 +48,9 @@ test("every page is accessible in light and dark, wide and narrow", async ({
     "deliveries": "/deliveries",
     "overview": "/overview",
     "create": "/preview-environments/new",
+    "teams": "/teams",
+    "team": "/teams/acme",
+    "tokens": "/tokens",
     "sign-in": "/sign-in?token=none",
   };
   const found: string[] = [];
