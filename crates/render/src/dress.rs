@@ -32,6 +32,9 @@ pub struct Dress {
     pub images: Images,
     /// What brings the checkout into a pod that mounts it.
     pub checkout: Option<Checkout>,
+    /// Seconds that a container with ports goes on answering when its pod is to go, while the way
+    /// to it is taken down; only where another pod takes over, and the container says nothing itself.
+    pub drain: u32,
     /// Whether pods get a user namespace of their own.
     pub user_namespaces: bool,
     /// The annotation that says which version of its template a pod was made from.
@@ -177,8 +180,13 @@ fn workload(object: &mut Value, dress: &Dress, kind: &str, contents: &Contents) 
         // One that cleans itself up would be made anew, and run again.
         spec.remove("ttlSecondsAfterFinished");
     }
+    let is_taken_over =
+        kind == "Deployment" && object.pointer("/spec/strategy/type") != Some(&json!("Recreate"));
     let template = &mut object["spec"]["template"];
     let content = content_of(&template["spec"], contents);
+    if dress.drain > 0 && is_taken_over {
+        drain(&mut template["spec"], dress.drain);
+    }
     let pod = &mut template["spec"];
     pod["automountServiceAccountToken"] = json!(false);
     if pod["enableServiceLinks"].is_null() {
@@ -294,6 +302,21 @@ fn variables(container: &mut Value, more: &BTreeMap<String, String>) {
     container["env"] = Value::Array(all);
 }
 
+fn drain(pod: &mut Value, seconds: u32) {
+    let patience = pod["terminationGracePeriodSeconds"].as_u64();
+    if patience.is_some_and(|patience| patience <= u64::from(seconds)) {
+        return;
+    }
+    for container in pod["containers"].as_array_mut().into_iter().flatten() {
+        let listens = container["ports"]
+            .as_array()
+            .is_some_and(|ports| !ports.is_empty());
+        if listens && container.pointer("/lifecycle/preStop").is_none() {
+            container["lifecycle"]["preStop"] = json!({ "sleep": { "seconds": seconds } });
+        }
+    }
+}
+
 /// All values of a Secret as variables, which count less than the container's own.
 fn all_of(container: &mut Value, secret: &str) {
     let reference = json!({ "secretRef": { "name": secret, "optional": true } });
@@ -354,6 +377,41 @@ mod tests {
             "spec": { "ttlSecondsAfterFinished": 1, "template": { "spec": { "containers": [] } } } });
         let job = &super::dress(vec![job], &Dress::default())[0];
         assert_eq!(job["spec"].as_object().map(Map::len), Some(1), "{job}");
+    }
+
+    #[test]
+    fn a_pod_that_another_takes_over_from_answers_until_nobody_is_sent_to_it() {
+        let drained = |change: fn(&mut Value)| {
+            let mut object = deployment(json!({ "containers": [
+                { "name": "web", "image": "i", "ports": [{ "containerPort": 80 }] },
+                { "name": "worker", "image": "i" }
+            ] }));
+            change(&mut object);
+            let dress = Dress {
+                drain: 2,
+                ..Dress::default()
+            };
+            let pod = super::dress(vec![object], &dress)[0]["spec"]["template"]["spec"].clone();
+            assert!(pod["containers"][1]["lifecycle"].is_null());
+            pod["containers"][0]["lifecycle"]["preStop"].clone()
+        };
+        assert_eq!(drained(|_| {}), json!({ "sleep": { "seconds": 2 } }));
+        assert!(drained(|it| it["kind"] = json!("StatefulSet")).is_null());
+        assert!(drained(|it| it["spec"]["strategy"]["type"] = json!("Recreate")).is_null());
+        assert!(
+            drained(|it| {
+                it["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(1);
+            })
+            .is_null()
+        );
+        let own = json!({ "exec": { "command": ["x"] } });
+        assert_eq!(
+            drained(|it| {
+                it["spec"]["template"]["spec"]["containers"][0]["lifecycle"] =
+                    json!({ "preStop": { "exec": { "command": ["x"] } } });
+            }),
+            own
+        );
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub const SECRETS: &str = "catalyst-secrets";
 /// Tools of a detected plan, in the volume that its steps share, where no watcher looks.
 const TOOLS: &str = ".git/catalyst";
 /// Seconds that an old pod keeps answering while the way to it is taken down.
-const DRAIN: i64 = 2;
+pub(super) const DRAIN: u32 = 2;
 
 /// A workload that can be deployed.
 #[derive(Debug, Clone, PartialEq)]
@@ -277,7 +277,9 @@ impl Ingredients<'_> {
             startup_probe: config.startup_probe.clone(),
             lifecycle: Some(Lifecycle {
                 pre_stop: Some(LifecycleHandler {
-                    sleep: Some(SleepAction { seconds: DRAIN }),
+                    sleep: Some(SleepAction {
+                        seconds: i64::from(DRAIN),
+                    }),
                     ..LifecycleHandler::default()
                 }),
                 ..Lifecycle::default()
@@ -354,7 +356,7 @@ impl Ingredients<'_> {
                 init_containers: (!init.is_empty()).then_some(init),
                 containers: vec![app],
                 volumes: (!volumes.is_empty()).then_some(volumes),
-                termination_grace_period_seconds: Some(DRAIN + 8),
+                termination_grace_period_seconds: Some(i64::from(DRAIN) + 8),
                 service_account_name: account,
                 ..pod_defaults(self.settings)
             }),

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::record::Held;
 use super::source::{CODE_PATH, account, git_clone, volumes};
-use super::workload::SECRETS;
+use super::workload::{DRAIN, SECRETS};
 use super::{Problem, Source, Target};
 use crate::settings::OperatorSettings;
 
@@ -281,6 +281,7 @@ impl Recipe<'_> {
                     .map(|_| (GIT_CLIENT.to_owned(), "true".to_owned()))
                     .collect(),
             }),
+            drain: DRAIN,
             user_namespaces: self.settings.user_namespaces,
             version_annotation: labels::TEMPLATE.to_owned(),
             content_annotation: labels::CONTENT.to_owned(),
