@@ -169,6 +169,13 @@ impl Previews {
     /// announces, cleans up and sweeps; until `shutdown`. Then what is in hand is ended, streams
     /// end, and it returns: within about 10 s. To be called once.
     pub async fn run(&self, shutdown: CancellationToken) {
+        if self.inner.settings.alone
+            && let Err(e) = self.inner.store.end_all_claims().await
+        {
+            // They run out by themselves.
+            let error = self.redacted_chain(&e);
+            tracing::warn!(error, "claims of an earlier process could not be ended");
+        }
         let ending = async {
             shutdown.cancelled().await;
             self.inner.stopping.cancel();

@@ -23,6 +23,9 @@ pub struct PreviewSettings {
     pub no_preview_label: String,
     /// Whether a draft has no preview until it is ready for review.
     pub skip_drafts: bool,
+    /// Whether no other process works with the store: what is claimed in it when this one starts was
+    /// claimed by one that was killed, and is taken up at once instead of when the claim runs out.
+    pub alone: bool,
     /// How many deliveries are worked off at the same time.
     pub workers: usize,
     /// For how long a worker holds a delivery without a sign of life before another takes it.
@@ -103,6 +106,7 @@ impl Default for PreviewSettings {
             git_hosts: vec!["github.com".to_owned()],
             no_preview_label: "no-preview".to_owned(),
             skip_drafts: false,
+            alone: false,
             workers: 8,
             lease: Duration::from_secs(15),
             tries: 4,

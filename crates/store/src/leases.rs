@@ -50,4 +50,23 @@ impl Store {
             Ok(())
         })
     }
+
+    /// Ends every lease and every claim on deliveries and on work, each of which counts as a try:
+    /// for a process that starts and knows that no other works with this store. What a process was
+    /// at when it was killed is so taken up at once.
+    ///
+    /// # Errors
+    /// As every method: see [`StoreError`].
+    pub async fn end_all_claims(&self) -> Result<(), StoreError> {
+        transaction!(self, "end the claims of", "earlier processes", |tx| {
+            sqlx::query("DELETE FROM leases").execute(&mut *tx).await?;
+            for claims in [
+                "UPDATE deliveries SET locked_until = $1 WHERE locked_until > $1",
+                "UPDATE previews SET work_locked_until = $1 WHERE work_locked_until > $1",
+            ] {
+                sqlx::query(claims).bind(now()).execute(&mut *tx).await?;
+            }
+            Ok(())
+        })
+    }
 }

@@ -137,6 +137,8 @@ impl Serve {
             keyring,
             shells: self.shells.limits(),
             operator_account: Some(account),
+            // The embedded cluster's folder belongs to one process at a time.
+            alone: local,
             ..wiring::preview_settings(&common, &self.github, &self.secrets, notices)
         };
         let settings = self.keeping.apply(settings);

@@ -6,7 +6,6 @@ mod state;
 
 use std::time::Duration;
 
-use catalyst_model::views::PreviewList;
 use leptos::{prelude::*, task::spawn_local};
 use leptos_meta::Title;
 use leptos_router::{
@@ -17,10 +16,11 @@ use leptos_router::{
 use crate::{
     api::{RetryPreview, list_previews},
     components::{
-        failure::{ActionFailure, FailurePage},
+        failure::{ActionFailure, FailurePage, FailurePanel},
         icons::{Glyph, Icon},
         placeholder::{Empty, SkeletonRows},
     },
+    error::AppError,
     live::{self, Connection, Message},
 };
 use query::{ListQuery, Order, Tab};
@@ -39,8 +39,13 @@ pub(crate) fn ListPage() -> impl IntoView {
     let params = use_query_map();
     let query = Memo::new(move |_| params.with(ListQuery::read));
     let filter = Memo::new(move |_| query.with(ListQuery::filter));
-    let first = Resource::new(move || filter.get(), list_previews);
+    // Read once before the page is shown. What comes later changes the list in its place: rows that
+    // were made anew with each read would have to follow the news while they are being replaced.
+    let first = Resource::new(|| (), move |()| list_previews(filter.get_untracked()));
     let list = LiveList::new();
+    let failed = RwSignal::new(None);
+    let reread = Callback::new(move |()| read(list, query, Some(failed)));
+    Effect::watch(move || filter.get(), move |_, _, _| reread.run(()), false);
     let connection = follow(list, query);
     let retry = ServerAction::<RetryPreview>::new();
     let failure = Signal::derive(move || retry.value().get().and_then(Result::err));
@@ -66,7 +71,20 @@ pub(crate) fn ListPage() -> impl IntoView {
         <Transition fallback=|| view! { <SkeletonRows what="previews" rows=8 /> }>
             {move || Suspend::new(async move {
                 match first.await {
-                    Ok(read) => view! { <Content read list query retry /> }.into_any(),
+                    Ok(read) => {
+                        list.load(read);
+                        let shown = move || failed.with(Option::is_none);
+                        let failure = move || {
+                            let error = failed.get();
+                            error.map(|error| view! { <FailurePanel error again=reread /> })
+                        };
+                        view! {
+                            <Show when=shown fallback=failure>
+                                <Content list query retry />
+                            </Show>
+                        }
+                            .into_any()
+                    }
                     Err(error) => {
                         let again = Callback::new(move |()| first.refetch());
                         view! { <FailurePage error again /> }.into_any()
@@ -80,23 +98,37 @@ pub(crate) fn ListPage() -> impl IntoView {
     }
 }
 
+/// Reads the list anew. Where that fails, `failed` tells; without it the stream's own state does, and
+/// the next news try again.
+fn read(list: LiveList, query: Memo<ListQuery>, failed: Option<RwSignal<Option<AppError>>>) {
+    let Some(asked) = query.try_get_untracked() else {
+        return;
+    };
+    spawn_local(async move {
+        let answer = list_previews(asked.filter()).await;
+        let now = query.try_get_untracked();
+        if now.is_none_or(|now| now.filter() != asked.filter()) {
+            return;
+        }
+        match (answer, failed) {
+            (Ok(read), _) => {
+                list.load(read);
+                if let Some(failed) = failed.filter(|it| it.try_get_untracked().flatten().is_some())
+                {
+                    failed.try_set(None);
+                }
+            }
+            (Err(error), Some(failed)) => {
+                failed.try_set(Some(error));
+            }
+            (Err(_), None) => {}
+        }
+    });
+}
+
 /// Keeps the list true by the stream of changes.
 fn follow(list: LiveList, query: Memo<ListQuery>) -> ReadSignal<Connection> {
-    let reload = live::throttle(RELOAD_PAUSE, move || {
-        let Some(asked) = query.try_get_untracked() else {
-            return;
-        };
-        spawn_local(async move {
-            // Where it fails, the stream's own state tells; the next news try again.
-            if let Ok(read) = list_previews(asked.filter()).await
-                && query
-                    .try_get_untracked()
-                    .is_some_and(|now| now.filter() == asked.filter())
-            {
-                list.load(read);
-            }
-        });
-    });
+    let reload = live::throttle(RELOAD_PAUSE, move || read(list, query, None));
     let url = || Some("/api/preview-environments/stream".to_owned());
     live::listen(url, move |message| match message {
         Message::Open | Message::Failure(_) => reload(),
@@ -133,12 +165,10 @@ pub(crate) fn LiveMark(connection: ReadSignal<Connection>) -> impl IntoView {
 /// Tabs and rows.
 #[component]
 fn Content(
-    read: PreviewList,
     list: LiveList,
     query: Memo<ListQuery>,
     retry: ServerAction<RetryPreview>,
 ) -> impl IntoView {
-    list.load(read);
     let empty = move || list.rows.with(Vec::is_empty);
     view! {
         <Tabs list query />

@@ -38,7 +38,7 @@ fn delivery(id: &str, lane: &str) -> NewDelivery {
     }
 }
 
-async fn received(store: &Store, id: &str, lane: &str) {
+pub async fn received(store: &Store, id: &str, lane: &str) {
     assert!(store.receive_delivery(&delivery(id, lane)).await.unwrap());
 }
 

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use catalyst_testkit::store::TemporaryStore;
 
+use crate::deliveries::received;
 use crate::given;
 
 on_both_databases!(
@@ -9,6 +10,7 @@ on_both_databases!(
     a_lease_that_ran_out_goes_to_whoever_asks,
     only_the_holder_can_give_a_lease_back,
     of_many_who_want_a_lease_one_gets_it,
+    a_process_that_is_alone_ends_what_others_have_left,
 );
 
 const LONG: Duration = Duration::from_secs(60);
@@ -29,6 +31,18 @@ async fn a_lease_that_ran_out_goes_to_whoever_asks(store: TemporaryStore) {
     );
     assert!(store.try_lease("sweep", "two", LONG).await.unwrap());
     assert!(!store.try_lease("sweep", "one", LONG).await.unwrap());
+}
+
+async fn a_process_that_is_alone_ends_what_others_have_left(store: TemporaryStore) {
+    assert!(store.try_lease("sweep", "killed", LONG).await.unwrap());
+    received(&store, "d-1", "acme/shop#7").await;
+    let claimed = store.claim_delivery("killed", LONG).await.unwrap();
+    assert_eq!(claimed.unwrap().id, "d-1");
+    assert!(store.claim_delivery("next", LONG).await.unwrap().is_none());
+    store.end_all_claims().await.unwrap();
+    assert!(store.try_lease("sweep", "next", LONG).await.unwrap());
+    let again = store.claim_delivery("next", LONG).await.unwrap();
+    assert_eq!(again.unwrap().id, "d-1");
 }
 
 async fn only_the_holder_can_give_a_lease_back(store: TemporaryStore) {
