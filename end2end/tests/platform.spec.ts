@@ -52,6 +52,12 @@ test("a secret is written on the project's page, reaches what runs, and is never
   expect((await page.request.get("/api/environments/Not_One/status")).status()).toBe(400);
   expect((await page.request.get("/api/environments/no-such/pods")).status()).toBe(404);
 
+  // A shell in what runs, and in nothing of Catalyst's own.
+  await expect(page.locator(".containers").getByRole("link", { name: "Shell" })).toHaveCount(1);
+  await page.locator(".containers").getByRole("link", { name: "Shell" }).click();
+  await expect(page.locator("#shell .shell-status")).toHaveText("Connected");
+
+  await page.goBack();
   await page.goBack();
   await page.waitForLoadState("networkidle");
   await row.getByRole("button", { name: /^Remove/ }).click();

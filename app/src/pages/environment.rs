@@ -179,7 +179,7 @@ fn Environment(shown: Shown) -> impl IntoView {
             </dl>
         </section>
         <Conditions conditions failed />
-        <Pods pods />
+        <Pods pods preview=brief.preview />
     }
     .into_any()
 }
@@ -221,8 +221,12 @@ fn Conditions(conditions: Vec<ConditionView>, failed: bool) -> impl IntoView {
 }
 
 #[component]
-fn Pods(pods: Vec<PodView>) -> impl IntoView {
-    let container = |it: ContainerView| {
+fn Pods(
+    pods: Vec<PodView>,
+    /// The preview on whose page shells are opened.
+    preview: Option<String>,
+) -> impl IntoView {
+    let container = |it: ContainerView, shell: Option<String>| {
         let words = state_in_words(&it);
         let restarts = format::count(it.restarts as usize, "restart", "restarts");
         view! {
@@ -232,10 +236,23 @@ fn Pods(pods: Vec<PodView>) -> impl IntoView {
                     {it.name} {it.init.then(|| view! { " " <span class="tag">"init"</span> })}
                 </span>
                 <span class="container-state">{format!("{words} · {restarts} · {}", it.image)}</span>
+                {shell.map(|href| view! { <a class="quiet-link" href=href>"Shell"</a> })}
             </li>
         }
     };
+    let shell = move |pod: &PodView, it: &ContainerView| {
+        let preview = preview.as_ref()?;
+        let opens = it.state == "running" && pod.is_projects_own(it);
+        let (pod, name) = (format::encode(&pod.name), format::encode(&it.name));
+        opens.then(|| format!("{}?shell={pod}/{name}", href_of(preview)))
+    };
     let pod = move |it: PodView| {
+        let containers = it.containers.clone().into_iter();
+        let containers = containers.map(|one| {
+            let shell = shell(&it, &one);
+            container(one, shell)
+        });
+        let containers = containers.collect_view();
         view! {
             <li class="pod">
                 <div class="pod-head">
@@ -244,7 +261,7 @@ fn Pods(pods: Vec<PodView>) -> impl IntoView {
                     </code>
                     <span class="pod-status">{it.status}</span>
                 </div>
-                <ul class="containers">{it.containers.into_iter().map(container).collect_view()}</ul>
+                <ul class="containers">{containers}</ul>
             </li>
         }
     };
@@ -255,7 +272,7 @@ fn Pods(pods: Vec<PodView>) -> impl IntoView {
         }
     };
     view! {
-        <section class="card" aria-labelledby="pods-title">
+        <section class="card after-card" aria-labelledby="pods-title">
             <h2 class="card-head" id="pods-title">
                 "Pods and containers"
             </h2>
