@@ -96,7 +96,8 @@ test("one copies, leaves by the keyboard, reconnects, and opens a second shell",
 
   await page.keyboard.type("clear; echo copy-me\n");
   const line = page.locator(".xterm-rows > div").filter({ hasText: /^copy-me/ }).first();
-  await line.dblclick();
+  // The pointer's events belong to the screen above the lines.
+  await line.dblclick({ force: true, position: { x: 10, y: 5 } });
   await page.keyboard.press("Control+Shift+c");
   await expect(async () => {
     expect(await page.evaluate(() => navigator.clipboard.readText())).toContain("copy");
