@@ -10,11 +10,8 @@ use axum::{
 use catalyst_app::{App, Doors, shell};
 use catalyst_previews::Actor;
 use http::{HeaderValue, Request, Uri, header};
-use leptos::{
-    nonce::{provide_nonce, use_nonce},
-    prelude::{provide_context, use_context},
-};
-use leptos_axum::{AxumRouteListing, LeptosRoutes, ResponseOptions, generate_route_list};
+use leptos::{nonce::Nonce, prelude::provide_context};
+use leptos_axum::{AxumRouteListing, LeptosRoutes, generate_route_list};
 
 use super::{AppState, guard};
 
@@ -28,12 +25,12 @@ pub fn routes(state: &AppState) -> Router<AppState> {
             if request.extensions().get::<Actor>().is_none() && request.uri().path() != SIGN_IN {
                 return to_sign_in(request.uri()).into_response();
             }
-            let context = page_context(&state, &request);
+            let (nonce, context) = page_context(&state, &request);
             let options = state.leptos.clone();
             let handler = leptos_axum::render_route_with_context(paths, context, move || {
                 shell(options.clone())
             });
-            handler(State(state), request).await.into_response()
+            as_page(handler(State(state), request).await.into_response(), &nonce)
         }
     };
     Router::new()
@@ -67,7 +64,7 @@ pub async fn page_about<T: Clone + Send + Sync + 'static>(
     request: Request<Body>,
     told: T,
 ) -> Response {
-    let context = page_context(state, &request);
+    let (nonce, context) = page_context(state, &request);
     let context = move || {
         context();
         provide_context(told.clone());
@@ -75,7 +72,7 @@ pub async fn page_about<T: Clone + Send + Sync + 'static>(
     let options = state.leptos.clone();
     let handler =
         leptos_axum::render_app_async_with_context(context, move || shell(options.clone()));
-    handler(request).await.into_response()
+    as_page(handler(request).await.into_response(), &nonce)
 }
 
 /// `GET` or `POST /api/fn/…`.
@@ -92,17 +89,19 @@ pub async fn file_or_not_found(
     uri: Uri,
     request: Request<Body>,
 ) -> Response {
-    let context = page_context(&state, &request);
+    let (nonce, context) = page_context(&state, &request);
     let handler = leptos_axum::file_and_error_handler_with_context(context, shell);
     let mut response = handler(uri, State(state), request).await;
-    if response.status().is_success() {
-        // Names stay the same from one version to the next, so browsers ask each time whether
-        // what they hold is still good.
-        response
-            .headers_mut()
-            .entry(header::CACHE_CONTROL)
-            .or_insert(HeaderValue::from_static("no-cache"));
+    let status = response.status();
+    if status.is_client_error() || status.is_server_error() {
+        return as_page(response, &nonce);
     }
+    // Names stay the same from one version to the next, so browsers ask each time whether what they
+    // hold is still good.
+    response
+        .headers_mut()
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-cache"));
     response
 }
 
@@ -123,21 +122,31 @@ fn base_context(
     }
 }
 
+/// What a page is rendered with, and the nonce that its scripts carry.
 fn page_context(
     state: &AppState,
     request: &Request<Body>,
-) -> impl Fn() + Clone + Send + Sync + 'static {
+) -> (Nonce, impl Fn() + Clone + Send + Sync + 'static) {
     let base = base_context(state, request);
-    move || {
-        base();
-        provide_nonce();
-        let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>()) else {
-            return;
-        };
-        // A nonce is base64, so this cannot fail; without it the strict default applies.
-        if let Ok(policy) = HeaderValue::from_str(&guard::content_security_policy(&nonce)) {
-            response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
-            response.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let nonce = Nonce::new();
+    let context = {
+        let nonce = nonce.clone();
+        move || {
+            base();
+            provide_context(nonce.clone());
         }
+    };
+    (nonce, context)
+}
+
+/// The answer with what belongs on every page: the policy that lets its own scripts run, and that no
+/// cache keeps it. It is set on the answer itself, whatever became of it while it was rendered.
+fn as_page(mut response: Response, nonce: &Nonce) -> Response {
+    let headers = response.headers_mut();
+    // A nonce is base64, so this cannot fail; without it the strict default applies.
+    if let Ok(policy) = HeaderValue::from_str(&guard::content_security_policy(nonce)) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }

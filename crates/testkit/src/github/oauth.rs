@@ -71,6 +71,8 @@ pub(super) fn routes() -> Router<Shared> {
     Router::new()
         .route("/login/oauth/authorize", get(page).post(agree))
         .route("/login/oauth/access_token", post(exchange))
+        // Browsers ask every site for one.
+        .route("/favicon.ico", get(async || http::StatusCode::NO_CONTENT))
 }
 
 /// Lets an account agree to what is asked; where it leads to, or why it leads nowhere.
