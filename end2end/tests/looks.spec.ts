@@ -19,7 +19,7 @@ test("every page is accessible in light and dark, wide and narrow", async ({
   signIn,
   expectedErrors,
 }) => {
-  test.setTimeout(300_000);
+  test.setTimeout(600_000);
   expectedErrors.push(/status of 404/);
   await signIn();
   await page.goto("/preview-environments?q=nothing-is-called-this");
