@@ -43,7 +43,7 @@ test("a secret is written on the project's page, reaches what runs, and is never
   await page.getByRole("link", { name: "preview-1" }).click();
   await expect(page.getByRole("heading", { name: "Preview environment", level: 1 })).toBeVisible();
   await expect(page.locator(".facts")).toContainText("API_KEY");
-  await expect(page.locator(".containers")).toContainText("git-clone");
+  await expect(page.locator(".pods")).toContainText("git-clone");
   const namespace = repository.namespace(1);
   const status = await (await page.request.get(`/api/environments/${namespace}/status`)).json();
   expect(status).toMatchObject({ phase: "Ready", status: "running", namespace, crName: "preview-1" });
@@ -53,8 +53,8 @@ test("a secret is written on the project's page, reaches what runs, and is never
   expect((await page.request.get("/api/environments/no-such/pods")).status()).toBe(404);
 
   // A shell in what runs, and in nothing of Catalyst's own.
-  await expect(page.locator(".containers").getByRole("link", { name: "Shell" })).toHaveCount(1);
-  await page.locator(".containers").getByRole("link", { name: "Shell" }).click();
+  await expect(page.locator(".pods").getByRole("link", { name: "Shell" })).toHaveCount(1);
+  await page.locator(".pods").getByRole("link", { name: "Shell" }).click();
   await expect(page.locator("#shell .shell-status")).toHaveText("Connected");
 
   await page.goBack();

@@ -31,8 +31,8 @@ test("what uses too much is marked in the list, on its page and in the overview"
   await live(page);
   const row = (title: string) => page.getByRole("row").filter({ has: page.getByRole("link", { name: title }) });
   await expect(row("Change 1").locator(".col-memory")).toContainText("MiB", { timeout: 30_000 });
-  await expect(row("Change 2").locator(".col-cpu .over")).toContainText("too much", { timeout: 60_000 });
-  await expect(row("Change 1").locator(".col-cpu .over")).toHaveCount(0);
+  await expect(row("Change 2").locator(".col-cpu .usage.over")).toContainText("too much", { timeout: 60_000 });
+  await expect(row("Change 1").locator(".col-cpu .usage.over")).toHaveCount(0);
 
   // The figures come by themselves.
   await page.getByRole("link", { name: "CPU" }).click();
