@@ -51,6 +51,35 @@ pub async fn read_logs(id: String, query: LogQuery) -> Result<Vec<LogLine>, AppE
     server::answer(server::lines(&previews, &actor, &id, &query).await)
 }
 
+/// Makes a preview by hand, and leads to its page. `what` says which of branch, commit and image
+/// is meant: a form sends them all. `of` is `team/project/owner/name`.
+#[server(prefix = "/api/fn", endpoint = "create-preview")]
+pub async fn create_preview(
+    of: String,
+    what: String,
+    branch: Option<String>,
+    commit: Option<String>,
+    image: Option<String>,
+    port: Option<String>,
+    name: Option<String>,
+) -> Result<(), AppError> {
+    let (previews, actor) = server::caller()?;
+    let new = server::answer(server::manual(
+        &of, &what, branch, commit, image, port, name,
+    ))?;
+    let made = server::answer(previews.create_manual(&actor, new).await)?;
+    leptos_axum::redirect(&format!("/preview-environments/{}", made.id));
+    Ok(())
+}
+
+/// Keeps a preview for longer: its time begins anew.
+#[server(prefix = "/api/fn", endpoint = "extend-preview")]
+pub async fn extend_preview(id: String) -> Result<(), AppError> {
+    let (previews, actor) = server::caller()?;
+    server::answer(previews.extend(&actor, &id).await)?;
+    Ok(())
+}
+
 /// Starts a failed preview anew.
 #[server(prefix = "/api/fn", endpoint = "retry-preview")]
 pub async fn retry_preview(id: String) -> Result<(), AppError> {
@@ -154,7 +183,7 @@ mod server {
     use std::time::Duration;
 
     use catalyst_model::{ids::CommitSha, secrets::SecretLevel, state::Role, views::LogQuery};
-    use catalyst_previews::{Actor, Error, Previews, SecretToWrite};
+    use catalyst_previews::{Actor, Error, NewManualPreview, Previews, SecretToWrite};
     use futures::StreamExt;
     use leptos::prelude::use_context;
 
@@ -183,6 +212,55 @@ mod server {
             let error = error.into();
             request::set_status_of_call(error.kind.status());
             error
+        })
+    }
+
+    /// What a form asks for.
+    pub(super) fn manual(
+        of: &str,
+        what: &str,
+        branch: Option<String>,
+        commit: Option<String>,
+        image: Option<String>,
+        port: Option<String>,
+        name: Option<String>,
+    ) -> Result<NewManualPreview, Error> {
+        let invalid = |field, problem: String| Error::Invalid { field, problem };
+        let mut parts = of.splitn(3, '/');
+        let (Some(team), Some(project)) = (parts.next(), parts.next()) else {
+            let problem = "expected a project and its repository".to_owned();
+            return Err(invalid("repository", problem));
+        };
+        let missing = |text: &Option<String>| text.as_deref().is_none_or(|it| it.trim().is_empty());
+        let (commit, image, port) = match what {
+            "commit" if missing(&commit) => {
+                return Err(invalid(
+                    "commit",
+                    "expected 40 hexadecimal digits".to_owned(),
+                ));
+            }
+            "image" if missing(&image) => {
+                let problem = "expected one such as ghcr.io/acme/shop:1.4".to_owned();
+                return Err(invalid("image", problem));
+            }
+            "commit" => (commit, None, None),
+            "image" => (None, image, port.filter(|port| !port.trim().is_empty())),
+            _ => (None, None, None),
+        };
+        let port = port.map(|port| port.trim().parse()).transpose();
+        let port = port.map_err(|_| {
+            let problem = "expected a number from 1 to 65535".to_owned();
+            invalid("port", problem)
+        })?;
+        Ok(NewManualPreview {
+            team: team.to_owned(),
+            project: project.to_owned(),
+            repository: parts.next().map(str::to_owned),
+            branch,
+            commit,
+            image,
+            port,
+            name,
         })
     }
 

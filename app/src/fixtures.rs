@@ -2,10 +2,11 @@
 
 use catalyst_model::{
     state::{Phase, PreviewStatus},
+    usage::{PreviewUsage, Resources, UsageHistory},
     views::{
         Allowed, ConditionView, ContainerView, DeliveryView, DeploymentResult, DeploymentView,
-        EventView, PodView, PreviewCounts, PreviewDetail, PreviewList, PreviewSummary, Step,
-        StepState,
+        EventView, PodView, PreviewCounts, PreviewDetail, PreviewList, PreviewSource,
+        PreviewSummary, Step, StepState,
     },
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -30,7 +31,9 @@ pub(crate) fn ready() -> PreviewSummary {
         title: "Add saved carts to checkout".into(),
         pull_request_url: Some("https://github.com/acme/storefront/pull/482".into()),
         author: Some("dana".into()),
+        source: PreviewSource::PullRequest,
         branch: "saved-carts".into(),
+        image: None,
         commit: sha("9f3c1ab"),
         serving_commit: Some(sha("9f3c1ab")),
         namespace: "acme-storefront-preview-482".into(),
@@ -40,8 +43,29 @@ pub(crate) fn ready() -> PreviewSummary {
         message: None,
         url: Some("http://acme-storefront-preview-482.localhost:8080/".into()),
         created_at: at(-7200),
+        pushed_at: at(-3600),
         updated_at: at(-60),
         deleted_at: None,
+        expires_at: None,
+        expiry_warning_at: None,
+        usage: Some(usage(96, 180)),
+    }
+}
+
+/// What a preview uses.
+pub(crate) fn usage(cpu_millicores: u32, memory_mib: u32) -> PreviewUsage {
+    let mut history = UsageHistory::default();
+    history.add(29_333_333, cpu_millicores, memory_mib);
+    PreviewUsage {
+        used: Resources {
+            cpu_millicores: cpu_millicores.into(),
+            memory_mib: memory_mib.into(),
+        },
+        cpu_limit: 500,
+        memory_limit: 512,
+        exceeding_cpu: cpu_millicores > 500,
+        exceeding_memory: memory_mib > 512,
+        history,
     }
 }
 
@@ -100,8 +124,10 @@ pub(crate) fn list() -> PreviewList {
             in_progress: 1,
             failed: 1,
             blocked: 1,
+            over_quota: 0,
         },
         matching: 4,
+        unmeasured: None,
     }
 }
 
@@ -167,10 +193,13 @@ pub(crate) fn ready_detail() -> PreviewDetail {
             commit: Some(sha("9f3c1ab")),
             created_at: Some(at(4)),
             job: None,
+            node: Some("node-1".into()),
+            ips: vec!["10.0.0.7".into()],
             containers: vec![
                 container("git-clone", true, "terminated", Some(0)),
                 container("app", false, "running", None),
             ],
+            used: None,
         }],
         kept_logs: Vec::new(),
         cluster: "local".into(),
@@ -179,7 +208,9 @@ pub(crate) fn ready_detail() -> PreviewDetail {
             retry: false,
             delete: true,
             approve: false,
+            extend: true,
         },
+        unmeasured: None,
     }
 }
 
@@ -200,17 +231,21 @@ pub(crate) fn failed_detail() -> PreviewDetail {
             commit: Some(sha("b10c2fe")),
             created_at: Some(at(5)),
             job: None,
+            node: None,
+            ips: Vec::new(),
             containers: vec![
                 container("git-clone", true, "terminated", Some(0)),
                 container("migrate", true, "terminated", Some(1)),
                 container("app", false, "waiting", None),
             ],
+            used: None,
         },
     );
     detail.allowed = Allowed {
         retry: true,
         delete: true,
         approve: false,
+        extend: true,
     };
     detail
 }
@@ -231,6 +266,7 @@ pub(crate) fn blocked_detail() -> PreviewDetail {
             retry: false,
             delete: true,
             approve: true,
+            extend: true,
         },
         ..ready_detail()
     }

@@ -20,6 +20,40 @@ pub(crate) fn age(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     short(now - at).unwrap_or_else(|| "now".to_owned())
 }
 
+/// How long until something is, as in `in 3 h`; `now` once it has come.
+pub(crate) fn until(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    match short(at - now) {
+        Some(time) => format!("in {time}"),
+        None => "now".to_owned(),
+    }
+}
+
+/// CPU in thousandths of a core, as in `240m` and `1.25 cores`.
+pub(crate) fn cpu(millicores: u64) -> String {
+    match millicores {
+        ..1000 => format!("{millicores}m"),
+        1000 => "1 core".to_owned(),
+        _ => format!("{} cores", decimal(millicores, 1000)),
+    }
+}
+
+/// Memory in MiB, as in `180 MiB` and `1.5 GiB`.
+pub(crate) fn memory(mebibytes: u64) -> String {
+    match mebibytes {
+        ..1024 => format!("{mebibytes} MiB"),
+        _ => format!("{} GiB", decimal(mebibytes, 1024)),
+    }
+}
+
+/// A quotient with at most one digit behind the point.
+fn decimal(value: u64, unit: u64) -> String {
+    let tenths = (value * 10 + unit / 2) / unit;
+    match tenths % 10 {
+        0 => (tenths / 10).to_string(),
+        rest => format!("{}.{rest}", tenths / 10),
+    }
+}
+
 fn short(age: TimeDelta) -> Option<String> {
     let seconds = age.num_seconds();
     match seconds {
@@ -159,6 +193,34 @@ mod tests {
             assert_eq!(ago(at(0), at(seconds)), expected);
         }
         assert_eq!(age(at(0), at(3 * 3600)), "3 h");
+    }
+
+    #[test]
+    fn amounts_are_told_in_the_unit_that_suits_them() {
+        for (millicores, expected) in [
+            (0, "0m"),
+            (240, "240m"),
+            (1000, "1 core"),
+            (1250, "1.3 cores"),
+            (16_000, "16 cores"),
+        ] {
+            assert_eq!(cpu(millicores), expected);
+        }
+        for (mebibytes, expected) in [
+            (0, "0 MiB"),
+            (1023, "1023 MiB"),
+            (1536, "1.5 GiB"),
+            (8192, "8 GiB"),
+        ] {
+            assert_eq!(memory(mebibytes), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_to_come_is_told_in_one_unit() {
+        assert_eq!(until(at(3 * 3600), at(0)), "in 3 h");
+        assert_eq!(until(at(90), at(0)), "in 1 min");
+        assert_eq!(until(at(0), at(10)), "now");
     }
 
     #[test]

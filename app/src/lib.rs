@@ -37,6 +37,7 @@ use leptos_router::{
     path,
 };
 use pages::{
+    create::CreatePage,
     delete::DeletePage,
     deliveries::DeliveriesPage,
     environment::EnvironmentPage,
@@ -103,6 +104,7 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=Frame ssr=ssr.clone()>
                     <Route path=path!("/preview-environments") view=ListPage ssr=ssr.clone() />
                     <Route path=path!("/platform/environments") view=ListPage ssr=ssr.clone() />
+                    <Route path=path!("/preview-environments/new") view=CreatePage ssr=ssr.clone() />
                     <Route path=path!("/preview-environments/:id") view=PreviewPage ssr=ssr.clone() />
                     <Route path=path!("/preview-environments/:id/delete") view=DeletePage ssr=ssr.clone() />
                     <Route path=path!("/projects") view=ProjectsPage ssr=ssr.clone() />

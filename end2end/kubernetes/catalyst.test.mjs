@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { Repository, sleep, until } from "../system/catalyst.mjs";
+import { Shell } from "../system/shell.mjs";
 import { audited, requests, used } from "./audit.mjs";
 import { disturbances } from "./disturbances.mjs";
 import { handmade } from "./handmade.mjs";
@@ -93,12 +94,15 @@ const RIGHTS = {
   "catalyst-web": [
     "/events list",
     "/namespaces create get",
+    "/nodes get list",
     "/pods list watch",
     "/pods/exec create get",
     "/pods/log get",
     "authentication.k8s.io/tokenreviews create",
     "catalyst.catalyst.dev/environments create delete get list patch watch",
     "catalyst.catalyst.dev/projects create get list patch watch",
+    "metrics.k8s.io/nodes get list",
+    "metrics.k8s.io/pods get list",
   ],
   "catalyst-operator": [
     "/configmaps create delete list patch watch",
@@ -177,10 +181,19 @@ test("a pull request's preview answers through the ingress controller, is pushed
   const kept = await json("get", "resourcequota,limitrange,networkpolicy", "-n", repository.namespace(1));
   assert.deepEqual(kept.items.map((item) => item.kind).sort(), ["LimitRange", "NetworkPolicy", "ResourceQuota"]);
   assert.match(await kubectl("exec", "-n", repository.namespace(1), pod.metadata.name, "--", "sh", "-c", "echo here; ls /var/run/secrets 2>&1 || true"), /^here\n.*No such file/);
-  await until("metrics of the preview", 60, async () => {
-    const { body } = await catalyst.kubernetes(`/apis/metrics.k8s.io/v1beta1/namespaces/${repository.namespace(1)}/pods`);
-    return body.items?.some((item) => item.containers.some((container) => container.name === "app" && container.usage.memory));
+
+  // What it uses, and a shell in it, by way of the dashboard.
+  await until("its page says what it uses", 90, async () => {
+    const { text } = await catalyst.get(`/api/fn/preview?id=${id}`);
+    return JSON.parse(text).summary.usage?.memoryMiB > 0;
   });
+  const typed = Date.now();
+  const shell = await Shell.open(catalyst, catalyst.cookie, repository.namespace(1), pod.metadata.name);
+  shell.type("echo from $((40 + 2)); exit 3\n");
+  await shell.shows("from 42", 10);
+  await shell.closed;
+  assert.equal(shell.end.message, "The shell ended with exit code 3.");
+  console.log(`FIGURE a shell opened, used and left in ${Date.now() - typed} ms`);
 
   const visitor = watch(url);
   const pushed = Date.now();

@@ -188,6 +188,10 @@ export class Catalyst {
     if (!this.cookie) throw new Error(`the sign-in answered ${answer.status}: ${answer.text}`);
   }
 
+  /** Where the dashboard is, and how it is reached. */
+  url = dashboard;
+  connection = { host: ingress, port: 443, servername: new URL(dashboard).hostname, ca: authority };
+
   /** A page or an API of the dashboard, as the person who has signed in. */
   get(path, options) {
     return visit(dashboard + path, { ...options, headers: { cookie: this.cookie } });

@@ -32,7 +32,7 @@ export class Shell {
     const shell = new Shell();
     Object.assign(shell, { text: "", received: 0, take, keep, end: undefined });
     const url = `${catalyst.url}/api/ws/exec/${namespace}/${pod}?${query}&cols=80&rows=24`;
-    shell.socket = await WebSocketClient.connect(url, { cookie, origin: catalyst.url });
+    shell.socket = await WebSocketClient.connect(url, { cookie, origin: catalyst.url }, catalyst.connection);
     shell.socket.onMessage = (message) => shell.receive(message);
     shell.closed = shell.socket.closed;
     return shell;

@@ -2,18 +2,20 @@
 // browser's has not, and without a package.
 import { randomBytes } from "node:crypto";
 import http from "node:http";
+import https from "node:https";
 
 const CLOSE = 8;
 const PING = 9;
 const PONG = 10;
 
 export class WebSocketClient {
-  /** Connects; rejects with the status where the server refuses. */
-  static connect(url, headers) {
-    const { hostname, port, pathname, search, host } = new URL(url);
+  /** Connects; rejects with the status where the server refuses. `options` are those of a request. */
+  static connect(url, headers, options = {}) {
+    const { protocol, hostname, port, pathname, search, host } = new URL(url);
     return new Promise((resolve, reject) => {
-      const request = http.request({
+      const request = (protocol === "https:" ? https : http).request({
         ...{ host: hostname, port, path: pathname + search, agent: false },
+        ...options,
         headers: {
           ...{ host, connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" },
           ...{ "sec-websocket-key": randomBytes(16).toString("base64") },

@@ -47,6 +47,7 @@ test("every page is accessible in light and dark, wide and narrow", async ({
     "environment-missing": `/projects/${project}/env/preview-99`,
     "deliveries": "/deliveries",
     "overview": "/overview",
+    "create": "/preview-environments/new",
     "sign-in": "/sign-in?token=none",
   };
   const found: string[] = [];

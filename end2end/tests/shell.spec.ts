@@ -1,4 +1,6 @@
 // A shell in the browser, as a person uses it.
+import { createHash } from "node:crypto";
+
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { app, expect, live, test } from "./journey";
@@ -56,6 +58,64 @@ test("one types, and the size follows the panel", async ({ page, repository, sig
   expect(box?.width).toBeGreaterThan(1400);
   await page.keyboard.press("Control+c");
   await panel(page).getByRole("button", { name: "Leave full screen" }).click();
+});
+
+test("a pasted megabyte arrives whole, and a flood stops at Ctrl-C", async ({ page, context, repository, signIn }) => {
+  test.setTimeout(180_000);
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  const sha = await repository.push(1, "opened", () => app("pasted")(repository.folder));
+  await repository.ready(1, sha);
+  await signIn();
+  await openPreview(page, repository);
+  await openShell(page);
+
+  // 16,384 lines of 64 bytes, once there is a program that reads them.
+  const megabyte = `${"x".repeat(63)}\n`.repeat(16384);
+  await page.evaluate((text) => navigator.clipboard.writeText(text), megabyte);
+  await page.keyboard.type("stty -echo; echo read''y; head -c 1048576 | md5sum; stty echo\n");
+  await expect(rows(page)).toContainText("ready");
+  const pasted = Date.now();
+  await panel(page).getByRole("button", { name: "Paste" }).click();
+  await expect(rows(page)).toContainText(createHash("md5").update(megabyte).digest("hex"), { timeout: 60_000 });
+  console.log(`FIGURE a megabyte pasted in ${Date.now() - pasted} ms`);
+
+  await page.keyboard.type("cat /dev/zero | base64\n");
+  await expect(rows(page)).toContainText("AAAAAAAAAAAAAAAA");
+  await page.keyboard.press("Control+c");
+  await page.keyboard.type("clear; echo sto''pped\n");
+  await expect(rows(page)).toContainText("stopped", { timeout: 10_000 });
+});
+
+test("one copies, leaves by the keyboard, reconnects, and opens a second shell", async ({ page, context, repository, signIn }) => {
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  const sha = await repository.push(1, "opened", () => app("copied")(repository.folder));
+  await repository.ready(1, sha);
+  await signIn();
+  await openPreview(page, repository);
+  await openShell(page);
+
+  await page.keyboard.type("clear; echo copy-me\n");
+  const line = page.locator(".xterm-rows > div").filter({ hasText: /^copy-me/ }).first();
+  await line.dblclick();
+  await page.keyboard.press("Control+Shift+c");
+  await expect(async () => {
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toContain("copy");
+  }).toPass();
+  await page.keyboard.press("Control+.");
+  await expect(panel(page).getByRole("button", { name: "Close this shell" })).toBeFocused();
+
+  await page.locator(".xterm-screen").click();
+  await page.keyboard.type("exit 3\n");
+  await expect(panel(page).locator(".shell-status")).toHaveText("The shell ended with exit code 3.");
+  await panel(page).getByRole("button", { name: "Reconnect" }).click();
+  await expect(panel(page).locator(".shell-status")).toHaveText("Connected");
+  await expect(rows(page)).toContainText("copy-me");
+
+  await panel(page).getByRole("combobox", { name: "Open another shell" }).selectOption({ index: 1 });
+  await expect(panel(page).getByRole("tab")).toHaveCount(2);
+  await panel(page).getByRole("button", { name: "Close this shell" }).click();
+  await panel(page).getByRole("button", { name: "Close this shell" }).click();
+  await expect(panel(page)).toHaveCount(0);
 });
 
 test("what a program prints to the terminal stays inside of it", async ({ page, repository, signIn }) => {

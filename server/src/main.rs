@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 use commands::{
     demo::Demo,
+    preview::PreviewCommand,
     project::ProjectCommand,
     render::{Detect, Render},
     serve::Serve,
@@ -41,6 +42,9 @@ enum Command {
     /// Make tokens, with which agents and scripts act for a person.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Make, list and keep previews that belong to no pull request.
+    #[command(subcommand)]
+    Preview(PreviewCommand),
     /// Print a new one-time link that signs in to the dashboard.
     SignIn,
     /// Remove all previews, Projects and namespaces that Catalyst made in a Kubernetes; the chart
@@ -81,6 +85,7 @@ async fn main() -> std::process::ExitCode {
         Command::Crds => commands::crds(),
         Command::Project(command) => command.run(cli.common).await,
         Command::Token(command) => command.run(cli.common).await,
+        Command::Preview(command) => command.run(cli.common).await,
         Command::SignIn => commands::sign_in(cli.common).await,
         Command::Uninstall { web } => commands::uninstall::run(web.as_deref()).await,
         Command::NetworkProbe { target } => {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::Context;
-use catalyst_cluster::{Cluster, ClusterSource, lease::Election};
+use catalyst_cluster::{Cluster, ClusterSource, Clusters, Contexts, lease::Election};
 use catalyst_crd::{identity::SECRETS_AUDIENCE, labels::WEB_MANAGER};
 use catalyst_github::{
     Credentials, GitHub, Settings as GitHubClientSettings,
@@ -529,6 +529,22 @@ pub fn open_credentials(
     Ok(())
 }
 
+/// The clusters that previews may live in: the embedded one, whose kubeconfig this is, or those that
+/// the environment names.
+pub async fn clusters(common: &Common, embedded: Option<PathBuf>) -> anyhow::Result<Clusters> {
+    let Some(kubeconfig) = embedded else {
+        return Ok(Clusters::from_environment(&common.contexts()).await?);
+    };
+    let embedded = ClusterSource::Local(kubeconfig).connect().await?;
+    Ok(Clusters::with_variables(embedded).await?)
+}
+
+/// The one cluster of a command that knows one only: the default one.
+pub async fn default_cluster() -> anyhow::Result<Cluster> {
+    let clusters = Clusters::from_environment(&Contexts::Current).await?;
+    Ok(clusters.default_cluster().clone())
+}
+
 /// Names the setting where one would let the embedded cluster start.
 pub fn explain_start(error: StartError) -> anyhow::Error {
     let weak = matches!(error, StartError::NotIsolated(_));
@@ -545,22 +561,29 @@ pub fn explain_start(error: StartError) -> anyhow::Error {
 
 /// The use cases for a command that runs beside a server: its database, and its cluster.
 pub async fn previews_of_running_server(common: &Common) -> anyhow::Result<Previews> {
-    let source = if common.local() {
+    previews_beside_server(common, |settings| settings).await
+}
+
+/// The same, with further settings.
+pub async fn previews_beside_server(
+    common: &Common,
+    further: impl FnOnce(PreviewSettings) -> PreviewSettings,
+) -> anyhow::Result<Previews> {
+    let clusters = if common.local() {
         let path = common.data_dir()?.join("kubeconfig");
         anyhow::ensure!(
             path.is_file(),
             "no embedded cluster has run with this data folder ({}): start `catalyst serve` first",
             common.data_dir()?.display()
         );
-        ClusterSource::Kubeconfig(path)
+        clusters(common, Some(path)).await?
     } else {
-        ClusterSource::Inferred
+        clusters(common, None).await?
     };
-    let cluster = Cluster::connect(&source).await?;
-    cluster
-        .ping()
-        .await
-        .context("is `catalyst serve` running?")?;
+    if common.local() {
+        let embedded = clusters.default_cluster().ping().await;
+        embedded.context("is `catalyst serve` running?")?;
+    }
     let settings = PreviewSettings {
         allow_local_repositories: common.allow_local_repositories,
         git_hosts: git_hosts(&common.github_api_url),
@@ -569,9 +592,9 @@ pub async fn previews_of_running_server(common: &Common) -> anyhow::Result<Previ
     };
     Ok(Previews::new(
         open_store(common).await?,
-        cluster,
+        clusters,
         None,
-        settings,
+        further(settings),
     ))
 }
 

@@ -46,7 +46,10 @@ impl Test {
             return Ok(());
         }
         let catalyst = Build::default().run()?;
+        // The GitHub that people sign in with, beside the binary under test.
+        crate::build::program("fake-github", false)?;
         if self.system || all {
+            ensure_npm(&root().join("end2end/mcp"))?;
             run_tests(&mut node_test("end2end/system", &catalyst)?)?;
         }
         if self.browser || all {

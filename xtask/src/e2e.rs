@@ -83,8 +83,9 @@ fn contract(given: bool) -> Result<()> {
         let mut cargo = Command::new("cargo");
         cargo.args([
             "test",
-            "--package",
-            "catalyst-localkube",
+            "--workspace",
+            "--exclude",
+            "catalyst-frontend",
             "--test",
             "contract",
         ]);

@@ -24,6 +24,7 @@ pub(crate) enum Glyph {
     Out,
     Paste,
     People,
+    Plus,
     Previews,
     Refresh,
     Ring,
@@ -66,6 +67,7 @@ impl Glyph {
             Self::People => {
                 "M6 7.6a2.3 2.3 0 1 0 0-4.6 2.3 2.3 0 0 0 0 4.6M1.8 13c0-2.2 1.7-3.6 4.2-3.6s4.2 1.4 4.2 3.6M10.6 3.2a2.2 2.2 0 0 1 0 4.2M11.8 9.6c1.5.4 2.4 1.6 2.4 3.4"
             }
+            Self::Plus => "M8 3.5v9M3.5 8h9",
             Self::Previews => {
                 "M2 4.5a1.5 1.5 0 0 1 1.5-1.5h9A1.5 1.5 0 0 1 14 4.5v7a1.5 1.5 0 0 1-1.5 1.5h-9A1.5 1.5 0 0 1 2 11.5zM2 6.5h12"
             }

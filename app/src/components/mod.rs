@@ -6,3 +6,4 @@ pub(crate) mod icons;
 pub(crate) mod pill;
 pub(crate) mod placeholder;
 pub(crate) mod text;
+pub(crate) mod usage;

@@ -29,6 +29,18 @@ pub(crate) fn Age(at: DateTime<Utc>) -> impl IntoView {
     }
 }
 
+/// How long until something is; the exact time in its title.
+#[component]
+pub(crate) fn Until(#[prop(into)] at: Signal<DateTime<Utc>>) -> impl IntoView {
+    let clock = use_clock();
+    let text = Memo::new(move |_| format::until(at.get(), clock.now()));
+    view! {
+        <time datetime=move || at.get().to_rfc3339() title=move || format::exact(at.get())>
+            {text}
+        </time>
+    }
+}
+
 /// A long name on one line: cut in its middle where there is no room, whole in its title.
 #[component]
 pub(crate) fn Cut(#[prop(into)] name: String) -> impl IntoView {

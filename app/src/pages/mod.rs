@@ -1,5 +1,6 @@
 //! One module for each page.
 
+pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod deliveries;
 pub(crate) mod environment;

@@ -8,6 +8,8 @@ use http_body_util::Either;
 use kube::{Client, client::Body};
 use tower_http::timeout::TimeoutBody;
 
+use crate::health::Record;
+
 /// How long an API server may take to begin its answer, or be silent in the middle of one that is
 /// not a stream. A connection that died without a word is noticed after this time.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -17,22 +19,25 @@ const SILENCE: Duration = Duration::from_secs(30);
 #[error("no answer within {0:?}")]
 struct NoAnswer(Duration);
 
-/// A client that gives up on an API server that stays silent. Watches have a patience of their
-/// own, and a log that is followed or a shell may be silent for as long as it likes, once it has
-/// begun.
-pub(crate) fn impatient(client: Client) -> Client {
-    impatient_after(client, SILENCE)
+/// A client that gives up on an API server that stays silent, and records whether it answers.
+/// Watches have a patience of their own, and a log that is followed or a shell may be silent for as
+/// long as it likes, once it has begun.
+pub(crate) fn impatient(client: Client, record: &Record) -> Client {
+    impatient_after(client, record, SILENCE)
 }
 
-fn impatient_after(client: Client, silence: Duration) -> Client {
+fn impatient_after(client: Client, record: &Record, silence: Duration) -> Client {
+    let record = record.clone();
     let namespace = client.default_namespace().to_owned();
     let service = tower::service_fn(move |request: Request<Body>| {
-        let client = client.clone();
+        let (client, record) = (client.clone(), record.clone());
         async move {
             let stream = is_stream(&request);
             let answer = tokio::time::timeout(silence, client.send(request).boxed())
                 .await
-                .map_err(|_| kube::Error::Service(Box::new(NoAnswer(silence))))??;
+                .unwrap_or_else(|_| Err(kube::Error::Service(Box::new(NoAnswer(silence)))))
+                .inspect_err(|error| record.failed(error))?;
+            record.answered();
             let (parts, body) = answer.into_parts();
             let body = if stream {
                 Either::Left(body)
@@ -83,9 +88,11 @@ mod tests {
         let silent = tower::service_fn(|_: Request<Body>| {
             std::future::pending::<Result<Response<Body>, std::convert::Infallible>>()
         });
-        let client = impatient_after(Client::new(silent, "default"), Duration::from_millis(20));
+        let (client, record) = (Client::new(silent, "default"), Record::default());
+        let client = impatient_after(client, &record, Duration::from_millis(20));
         let error = client.apiserver_version().await.unwrap_err();
         let source = std::error::Error::source(&error).unwrap().to_string();
         assert!(source.contains("no answer within 20ms"), "{error:?}");
+        assert!(record.now().is_silent());
     }
 }

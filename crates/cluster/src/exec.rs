@@ -19,7 +19,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{Cluster, ClusterError};
+use crate::{Attempt, Cluster, ClusterError, ConnectionError};
 
 /// How often a connection without traffic shows that it is still wanted: proxies give up silent
 /// ones after a minute or more.
@@ -100,7 +100,7 @@ pub enum ExecError {
     /// It ran, and ended with something else than 0.
     #[error("the command in {on} ended with exit code {exit_code}{}", said(stderr))]
     Exited {
-        /// The container, as `namespace/pod/container`.
+        /// The container, as `container namespace/pod/name`.
         on: String,
         /// The exit code.
         exit_code: i32,
@@ -144,10 +144,14 @@ impl Cluster {
     /// Starts a command in a running container.
     ///
     /// # Errors
-    /// [`ClusterError::NotFound`] if there is no such pod; otherwise what the API server answers.
+    /// What the API server answers; [`ClusterError::is_not_found`] if there is no such pod.
     /// That the program does not exist is known only once the output is read.
     pub async fn exec(&self, namespace: &str, request: &ExecRequest) -> Result<Exec, ClusterError> {
-        let on = format!("{namespace}/{}/{}", request.pod, request.container);
+        let on = format!(
+            "container {namespace}/{}/{}",
+            request.pod, request.container
+        );
+        let attempt = self.attempt("run a command in", on);
         let terminal = request.terminal.is_some();
         let params = AttachParams {
             container: Some(request.container.clone()),
@@ -157,13 +161,13 @@ impl Cluster {
             tty: terminal,
             ..AttachParams::default()
         };
-        let failed = |e| ClusterError::new("run a command in", &on, e);
+        let failed = |e| ClusterError::new(attempt.clone(), e);
         let asked = Request::new(Pod::url_path(&(), Some(namespace)))
             .exec(&request.pod, &request.command, &params)
             .map_err(|e| failed(kube::Error::BuildRequest(e)))?;
         let connection = self.client().connect(asked).await.map_err(failed)?;
         let can_end = connection.supports_stream_close();
-        let exec = Exec::over(connection.into_stream(), on, can_end);
+        let exec = Exec::over(connection.into_stream(), attempt, can_end);
         if let Some(size) = request.terminal {
             exec.input.resize(size).await?;
         }
@@ -202,13 +206,13 @@ impl Cluster {
 }
 
 impl Exec {
-    fn over<S>(socket: Socket<S>, on: String, can_end: bool) -> Self
+    fn over<S>(socket: Socket<S>, attempt: Attempt, can_end: bool) -> Self
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
     {
         let (sink, stream): (SplitSink<_, _>, SplitStream<_>) = socket.split();
         let sink: Arc<Mutex<Box<Outgoing>>> = Arc::new(Mutex::new(Box::new(sink)));
-        let on: Arc<str> = on.into();
+        let attempt = Arc::new(attempt);
         let pinging = tokio::spawn({
             let sink = sink.clone();
             async move {
@@ -226,13 +230,13 @@ impl Exec {
         Self {
             input: ExecInput {
                 sink,
-                on: on.clone(),
+                attempt: attempt.clone(),
                 can_end,
                 _pinging: Arc::new(AbortOnDropHandle::new(pinging)),
             },
             output: ExecOutput {
                 stream: Some(Box::new(stream)),
-                on,
+                attempt,
             },
         }
     }
@@ -242,7 +246,7 @@ impl Exec {
 #[derive(Clone)]
 pub struct ExecInput {
     sink: Arc<Mutex<Box<Outgoing>>>,
-    on: Arc<str>,
+    attempt: Arc<Attempt>,
     can_end: bool,
     _pinging: Arc<AbortOnDropHandle<()>>,
 }
@@ -250,7 +254,7 @@ pub struct ExecInput {
 impl std::fmt::Debug for ExecInput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ExecInput")
-            .field("on", &self.on)
+            .field("on", &self.attempt.on)
             .finish_non_exhaustive()
     }
 }
@@ -260,7 +264,7 @@ impl ExecInput {
     /// take what was sent before and the connection is full.
     ///
     /// # Errors
-    /// [`ClusterError::Stream`] when the connection is gone.
+    /// [`ConnectionError::BrokenOff`] when the connection is gone.
     pub async fn write(&self, bytes: Bytes) -> Result<(), ClusterError> {
         // Larger messages would keep a keystroke waiting behind them for long.
         const MOST: usize = 32 * 1024;
@@ -275,7 +279,7 @@ impl ExecInput {
     /// Tells the command that its terminal has another size now.
     ///
     /// # Errors
-    /// [`ClusterError::Stream`] when the connection is gone.
+    /// [`ConnectionError::BrokenOff`] when the connection is gone.
     pub async fn resize(&self, size: TerminalSize) -> Result<(), ClusterError> {
         let text = serde_json::to_vec(&size).map_err(|e| self.broken(e.into()))?;
         self.send(channel::RESIZE, &text).await
@@ -287,7 +291,7 @@ impl ExecInput {
     /// [`ExecError::InputCannotEnd`] with an API server before Kubernetes 1.30.
     pub async fn end(&self) -> Result<(), ExecError> {
         if !self.can_end {
-            let on = self.on.to_string();
+            let on = self.attempt.on.clone();
             return Err(ExecError::InputCannotEnd { on });
         }
         Ok(self.send(channel::CLOSE, &[channel::STDIN]).await?)
@@ -303,10 +307,8 @@ impl ExecInput {
     }
 
     fn broken(&self, source: std::io::Error) -> ClusterError {
-        ClusterError::Stream {
-            on: format!("the command in {}", self.on),
-            source,
-        }
+        let attempt = (*self.attempt).clone();
+        ConnectionError::BrokenOff { attempt, source }.into()
     }
 }
 
@@ -314,13 +316,13 @@ impl ExecInput {
 pub struct ExecOutput {
     /// None once it has ended.
     stream: Option<Box<Incoming>>,
-    on: Arc<str>,
+    attempt: Arc<Attempt>,
 }
 
 impl std::fmt::Debug for ExecOutput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ExecOutput")
-            .field("on", &self.on)
+            .field("on", &self.attempt.on)
             .finish_non_exhaustive()
     }
 }
@@ -370,7 +372,7 @@ impl ExecOutput {
     fn ended(&self, status: &[u8]) -> Result<i32, ExecError> {
         let status: Status = serde_json::from_slice(status).map_err(|e| self.broken(e.into()))?;
         exit_code(&status).ok_or_else(|| ExecError::NotRun {
-            on: self.on.to_string(),
+            on: self.attempt.on.clone(),
             message: status
                 .message
                 .or(status.reason)
@@ -379,10 +381,8 @@ impl ExecOutput {
     }
 
     fn broken(&self, source: std::io::Error) -> ExecError {
-        ExecError::Cluster(ClusterError::Stream {
-            on: format!("the command in {}", self.on),
-            source,
-        })
+        let attempt = (*self.attempt).clone();
+        ExecError::Cluster(ConnectionError::BrokenOff { attempt, source }.into())
     }
 
     async fn collect(mut self) -> Result<Finished, ExecError> {
@@ -395,7 +395,7 @@ impl ExecOutput {
                 ExecEvent::Exited(exit_code) => {
                     let from = all.stderr.len().saturating_sub(KEPT_STDERR);
                     return Err(ExecError::Exited {
-                        on: self.on.to_string(),
+                        on: self.attempt.on.clone(),
                         exit_code,
                         stderr: String::from_utf8_lossy(&all.stderr[from..]).into_owned(),
                     });
@@ -453,7 +453,12 @@ mod tests {
         use tungstenite::protocol::Role;
         let server = Socket::from_raw_socket(server, Role::Server, None).await;
         let client = Socket::from_raw_socket(client, Role::Client, None).await;
-        (server, Exec::over(client, "ns/pod/c".to_owned(), can_end))
+        let attempt = Attempt {
+            verb: "run a command in",
+            on: "container ns/pod/c".to_owned(),
+            cluster: "eu-1".to_owned(),
+        };
+        (server, Exec::over(client, attempt, can_end))
     }
 
     fn message(channel: u8, bytes: &[u8]) -> Message {
@@ -469,7 +474,12 @@ mod tests {
         let first = exec.output.next().await.unwrap();
         assert_eq!(first, Some(ExecEvent::Stdout(Bytes::from_static(b"some"))));
         let error = exec.output.next().await.unwrap_err();
-        assert!(error.to_string().contains("ns/pod/c broke off"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("ns/pod/c in cluster eu-1 broke off"),
+            "{error}"
+        );
         assert_eq!(exec.output.next().await.unwrap(), None);
     }
 

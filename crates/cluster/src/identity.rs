@@ -53,7 +53,7 @@ impl Cluster {
         let review = api
             .create(&PostParams::default(), &review)
             .await
-            .map_err(|e| ClusterError::new("review", "a token", e))?;
+            .map_err(|e| self.failed("review", "a token", e))?;
         Ok(holder(&review, audience))
     }
 }

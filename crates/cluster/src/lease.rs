@@ -25,7 +25,7 @@ use kube::{
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Cluster, ClusterError};
+use crate::{Cluster, ClusterError, ConnectionError, chain};
 
 /// How long a Lease is good for after it was last seen to change.
 pub const DURATION: Duration = Duration::from_secs(8);
@@ -82,7 +82,7 @@ impl Standing {
 
 /// One candidate for one Lease.
 pub struct Election {
-    client: Client,
+    cluster: Cluster,
     api: Api<Lease>,
     namespace: String,
     name: String,
@@ -112,7 +112,7 @@ impl Election {
     #[must_use]
     pub fn new(cluster: &Cluster, namespace: &str, name: &str, identity: String) -> Self {
         Self {
-            client: cluster.client(),
+            cluster: cluster.clone(),
             api: Api::namespaced(cluster.client(), namespace),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
@@ -264,7 +264,7 @@ impl Election {
                     .set(|state| state.leads_until = Some(began + RENEW_WITHIN));
                 Ok(Outcome::Ours)
             }
-            Err(ClusterError::Conflict { .. }) => Ok(Outcome::Contended),
+            Err(error) if error.is_conflict() => Ok(Outcome::Contended),
             Err(error) => Err(error),
         }
     }
@@ -294,7 +294,7 @@ impl Election {
 
     /// A client that sends nothing unless this process leads at that very moment.
     fn fenced(&self) -> Client {
-        let (client, standing) = (self.client.clone(), self.standing.clone());
+        let (client, standing) = (self.cluster.client(), self.standing.clone());
         let namespace = client.default_namespace().to_owned();
         let service = tower::service_fn(move |request: Request<Body>| {
             let (client, standing) = (client.clone(), standing.clone());
@@ -314,11 +314,11 @@ impl Election {
         request: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, ClusterError> {
         match timeout(REQUEST, request).await {
-            Ok(answer) => answer.map_err(|e| ClusterError::new(attempted, &self.on(), e)),
-            Err(_) => Err(ClusterError::TimedOut {
-                attempted,
-                on: self.on(),
-            }),
+            Ok(answer) => answer.map_err(|e| self.cluster.failed(attempted, self.on(), e)),
+            Err(_) => {
+                let attempt = self.cluster.attempt(attempted, self.on());
+                Err(ConnectionError::TimedOut { attempt }.into())
+            }
         }
     }
 
@@ -356,17 +356,6 @@ fn ours(before: &LeaseSpec, identity: &str) -> LeaseSpec {
         }),
         ..LeaseSpec::default()
     }
-}
-
-/// An error and what caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text = format!("{text}: {next}");
-        cause = next.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,28 +1,46 @@
-//! The Kubernetes client: one cluster, reached through its API and nothing else.
+//! The Kubernetes client: clusters, each reached through its API and nothing else.
 //!
 //! What answers may be a real Kubernetes or the embedded cluster; nothing here knows which. Every
-//! call names what it attempted in its error.
+//! call names in its error what it attempted, on what, and in which cluster.
+//!
+//! - [`Clusters`] is the registry: those that this process is configured for, by name.
+//! - [`Cluster`] is one of them: Environments and Projects ([`Objects`]), pods, logs, events,
+//!   namespaces, watches, and whether it answers ([`Health`]).
+//! - [`lease`] elects one leader among several processes.
 
 mod client;
+mod clusters;
 mod error;
 mod events;
 mod exec;
+mod follow;
+mod health;
 mod identity;
 pub mod lease;
 mod logs;
+mod metrics;
 mod namespaces;
+mod objects;
 mod pods;
 mod source;
-mod watch;
+pub mod watch;
 
-pub use error::ClusterError;
+pub use clusters::{Clusters, Contexts};
+pub use error::{Attempt, ClusterError, ConnectionError, KubernetesError, WatchError, chain};
 pub use exec::{
     Exec, ExecError, ExecEvent, ExecInput, ExecOutput, ExecRequest, Finished, TerminalSize,
 };
+pub use follow::{NamespaceLog, PodLogLine};
+pub use health::Health;
 pub use identity::ServiceAccountName;
-pub use logs::{LogEnd, LogLine, LogStream, stamped};
+pub use logs::{LogEnd, LogLine, LogStream, MAX_TAIL, stamped};
+pub use metrics::PodUsage;
+pub use namespaces::held_up_by;
+pub use objects::{EnvironmentClient, Objects, ProjectClient};
 pub use pods::pod_view;
-pub use source::ClusterSource;
+pub use source::{ClusterSource, IN_CLUSTER, LOCAL};
+
+use std::sync::Arc;
 
 use catalyst_crd::{Environment, Project};
 use k8s_openapi::NamespaceResourceScope;
@@ -35,8 +53,9 @@ use serde::{Serialize, de::DeserializeOwned};
 /// One cluster. Cheap to clone.
 #[derive(Clone)]
 pub struct Cluster {
-    name: String,
+    name: Arc<str>,
     client: Client,
+    health: health::Record,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -51,27 +70,51 @@ impl Cluster {
     /// The cluster that `client` speaks to, by the name that people know it by.
     #[must_use]
     pub fn new(name: impl Into<String>, client: Client) -> Self {
+        let health = health::Record::default();
         Self {
-            name: name.into(),
-            client: client::impatient(client),
+            name: name.into().into(),
+            client: client::impatient(client, &health),
+            health,
         }
-    }
-
-    /// Connects to the cluster that `source` describes. No request is made yet.
-    ///
-    /// # Errors
-    /// [`ClusterError::NotConfigured`] when the source names no usable cluster.
-    pub async fn connect(source: &ClusterSource) -> Result<Self, ClusterError> {
-        let (name, config) = source.resolve().await?;
-        let client = Client::try_from(config)
-            .map_err(|e| ClusterError::new("set up a client for", &name, e))?;
-        Ok(Self::new(name, client))
     }
 
     /// The name that people know it by.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it answers, as far as its own traffic tells.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.now()
+    }
+
+    /// Follows [`Cluster::health`]: told when it falls silent, and when it answers again.
+    #[must_use]
+    pub fn follow_health(&self) -> tokio::sync::watch::Receiver<Health> {
+        self.health.follow()
+    }
+
+    /// What an error is to say of a call that is not wrapped here.
+    #[must_use]
+    pub fn attempt(&self, verb: &'static str, on: impl Into<String>) -> Attempt {
+        Attempt {
+            verb,
+            on: on.into(),
+            cluster: self.name().to_owned(),
+        }
+    }
+
+    /// The client's error as ours, for a call that is not wrapped here.
+    #[must_use]
+    pub fn failed(
+        &self,
+        verb: &'static str,
+        on: impl Into<String>,
+        error: kube::Error,
+    ) -> ClusterError {
+        ClusterError::new(self.attempt(verb, on), error)
     }
 
     /// The client beneath, for what this crate does not wrap.
@@ -120,7 +163,7 @@ impl Cluster {
             &Patch::Apply(object),
         )
         .await
-        .map_err(|e| ClusterError::new("apply", &described(object), e))
+        .map_err(|e| self.failed("apply", described(object), e))
     }
 
     /// Deletes the object of this name; one that is not there counts as deleted.
@@ -136,23 +179,21 @@ impl Cluster {
     {
         match api.delete(name, &DeleteParams::default()).await {
             Ok(_) => Ok(()),
-            Err(e) => match ClusterError::new("delete", &format!("{} {name}", K::kind(&())), e) {
-                ClusterError::NotFound { .. } => Ok(()),
-                other => Err(other),
-            },
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            Err(e) => Err(self.failed("delete", format!("{} {name}", K::kind(&())), e)),
         }
     }
 
     /// Whether the API answers at all.
     ///
     /// # Errors
-    /// [`ClusterError::Unreachable`] or what it answers instead of its version.
+    /// [`ConnectionError`] or what it answers instead of its version.
     pub async fn ping(&self) -> Result<(), ClusterError> {
         self.client
             .apiserver_version()
             .await
             .map(|_| ())
-            .map_err(|e| ClusterError::new("reach", &format!("cluster {}", self.name), e))
+            .map_err(|e| self.failed("reach", "the API server", e))
     }
 
     /// Installs or updates the Environment and Project definitions, and waits until the API
@@ -172,12 +213,12 @@ impl Cluster {
             let established = await_condition(api.clone(), &name, conditions::is_crd_established());
             tokio::time::timeout(std::time::Duration::from_secs(30), established)
                 .await
-                .map_err(|_| ClusterError::TimedOut {
-                    attempted: "establish",
-                    on: format!("CustomResourceDefinition {name}"),
+                .map_err(|_| ConnectionError::TimedOut {
+                    attempt: self.attempt("establish", format!("CustomResourceDefinition {name}")),
                 })?
-                .map_err(|e| ClusterError::Watch {
+                .map_err(|e| WatchError {
                     on: format!("CustomResourceDefinition {name}"),
+                    cluster: self.name().to_owned(),
                     source: Box::new(e),
                 })?;
         }

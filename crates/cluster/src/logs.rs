@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::LogParams};
 use serde::{Deserialize, Serialize};
 
-use crate::{Cluster, ClusterError};
+use crate::{Cluster, ClusterError, ConnectionError};
 
 /// The most lines that one query reads from the end.
 pub const MAX_TAIL: u32 = 100_000;
@@ -34,16 +34,16 @@ impl Cluster {
     /// or the one that a person would look at first.
     ///
     /// # Errors
-    /// [`ClusterError::NotFound`] if there is no such pod or container; otherwise what the API
-    /// server answers.
+    /// What the API server answers; [`ClusterError::is_not_found`] if there is no such pod or
+    /// container.
     pub async fn logs(&self, namespace: &str, query: &LogQuery) -> Result<LogStream, ClusterError> {
         let pods = self.pods(namespace).await?;
-        let missing = || ClusterError::NotFound {
-            attempted: "read logs of",
-            on: match &query.pod {
+        let missing = || {
+            let on = match &query.pod {
                 Some(pod) => format!("pod {namespace}/{pod}"),
                 None => format!("pods in namespace {namespace}"),
-            },
+            };
+            ClusterError::not_found(self.attempt("read logs of", on))
         };
         let pod = match &query.pod {
             Some(name) => pods.iter().find(|p| &p.name == name),
@@ -65,17 +65,28 @@ impl Cluster {
             timestamps: query.timestamps,
             ..LogParams::default()
         };
-        let on = format!("container {namespace}/{}/{}", pod.name, container.name);
+        self.container_log(namespace, &pod.name, &params).await
+    }
+
+    /// One container's log.
+    pub(crate) async fn container_log(
+        &self,
+        namespace: &str,
+        pod: &str,
+        params: &LogParams,
+    ) -> Result<LogStream, ClusterError> {
+        let container = params.container.as_deref().unwrap_or_default();
+        let on = format!("container {namespace}/{pod}/{container}");
+        let attempt = self.attempt("read logs of", on);
         let api: Api<Pod> = Api::namespaced(self.client(), namespace);
         let reader = api
-            .log_stream(&pod.name, &params)
+            .log_stream(pod, params)
             .await
-            .map_err(|e| ClusterError::new("read logs of", &on, e))?;
-        let timestamps = query.timestamps;
-        Ok(lines(reader, timestamps)
-            .map_err(move |source| ClusterError::Stream {
-                on: on.clone(),
-                source,
+            .map_err(|e| ClusterError::new(attempt.clone(), e))?;
+        Ok(lines(reader, params.timestamps)
+            .map_err(move |source| {
+                let attempt = attempt.clone();
+                ConnectionError::BrokenOff { attempt, source }.into()
             })
             .boxed())
     }
@@ -114,10 +125,8 @@ impl Cluster {
         };
         let api: Api<Pod> = Api::namespaced(self.client(), namespace);
         let on = format!("container {namespace}/{pod}/{container}");
-        let reader = api
-            .log_stream(pod, &params)
-            .await
-            .map_err(|e| ClusterError::new("read logs of", &on, e))?;
+        let reader = api.log_stream(pod, &params).await;
+        let reader = reader.map_err(|e| self.failed("read logs of", on, e))?;
         let mut reader = std::pin::pin!(reader);
         let mut end = LogEnd::default();
         let reading = async {
@@ -251,11 +260,14 @@ mod tests {
             ready: false,
         };
         let pod = |containers| PodView {
+            used: None,
             name: "web".to_owned(),
             status: String::new(),
             commit: None,
             created_at: None,
             job: None,
+            node: None,
+            ips: Vec::new(),
             containers,
         };
         let failed = pod(vec![

@@ -2,7 +2,7 @@
 
 use catalyst_crd::labels;
 use catalyst_model::views::{ContainerView, PodView};
-use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodStatus};
 use kube::{Api, ResourceExt, api::ListParams};
 
 use crate::{Cluster, ClusterError, events::utc};
@@ -17,7 +17,7 @@ impl Cluster {
         let list = api
             .list(&ListParams::default())
             .await
-            .map_err(|e| ClusterError::new("list pods of", &format!("namespace {namespace}"), e))?;
+            .map_err(|e| self.failed("list pods of", format!("namespace {namespace}"), e))?;
         let mut pods: Vec<PodView> = list.items.iter().map(pod_view).collect();
         pods.sort_by_key(|pod| (std::cmp::Reverse(pod.created_at), pod.name.clone()));
         Ok(pods)
@@ -29,8 +29,8 @@ impl Cluster {
 pub fn pod_view(pod: &Pod) -> PodView {
     let status = pod.status.clone().unwrap_or_default();
     let spec = pod.spec.clone().unwrap_or_default();
-    let init_statuses = status.init_container_statuses.unwrap_or_default();
-    let statuses = status.container_statuses.unwrap_or_default();
+    let init_statuses = status.init_container_statuses.clone().unwrap_or_default();
+    let statuses = status.container_statuses.clone().unwrap_or_default();
     let of = |containers: &[Container], statuses: &[ContainerStatus], init: bool| {
         containers
             .iter()
@@ -46,7 +46,8 @@ pub fn pod_view(pod: &Pod) -> PodView {
 
     let phase = status
         .reason
-        .or(status.phase)
+        .clone()
+        .or_else(|| status.phase.clone())
         .unwrap_or_else(|| "Pending".to_owned());
     PodView {
         name: pod.name_any(),
@@ -58,8 +59,20 @@ pub fn pod_view(pod: &Pod) -> PodView {
             .as_ref()
             .and_then(|t| utc(t.0)),
         job: pod.labels().get(labels::JOB_TYPE).cloned(),
+        node: spec.node_name,
+        ips: ips(&status),
         containers,
+        used: None,
     }
+}
+
+fn ips(status: &PodStatus) -> Vec<String> {
+    let all = status.pod_ips.iter().flatten().map(|it| it.ip.clone());
+    let mut all: Vec<String> = all.collect();
+    if let Some(ip) = status.pod_ip.as_ref().filter(|ip| !all.contains(ip)) {
+        all.insert(0, ip.clone());
+    }
+    all
 }
 
 /// The one word that kubectl shows for a pod: what holds it up, if anything does.
@@ -124,7 +137,8 @@ mod tests {
                 "metadata": {"name": "web-1", "labels": {"catalyst.dev/commit": "abc"}},
                 "spec": {
                     "initContainers": [{"name": "git-clone", "image": "alpine/git"}],
-                    "containers": [{"name": "app", "image": "node:22"}]
+                    "containers": [{"name": "app", "image": "node:22"}],
+                    "nodeName": "node-1"
                 },
                 "status": status
             }))
@@ -150,6 +164,8 @@ mod tests {
     fn a_pod_that_runs_is_called_running() {
         let view = pod(json!({
             "phase": "Running",
+            "podIP": "10.0.0.7",
+            "podIPs": [{"ip": "10.0.0.7"}, {"ip": "fd00::7"}],
             "initContainerStatuses": [{
                 "name": "git-clone", "image": "", "imageID": "", "ready": true, "restartCount": 0,
                 "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}
@@ -162,5 +178,33 @@ mod tests {
         assert_eq!(view.status, "Running");
         assert_eq!(view.containers[1].state, "running");
         assert_eq!(view.commit.as_deref(), Some("abc"));
+        assert_eq!(view.node.as_deref(), Some("node-1"));
+        assert_eq!(view.ips, ["10.0.0.7", "fd00::7"]);
+    }
+
+    #[test]
+    fn a_pod_that_goes_is_called_terminating_and_one_that_waits_by_its_reason() {
+        let mut going: Pod = serde_json::from_value(json!({
+            "metadata": {"name": "web-1", "deletionTimestamp": "2026-01-02T03:04:05Z"},
+            "spec": {"containers": [{"name": "app"}]}
+        }))
+        .unwrap();
+        let view = pod_view(&going);
+        assert_eq!(
+            (view.status.as_str(), view.containers[0].state.as_str()),
+            ("Terminating", "waiting")
+        );
+        going.metadata.deletion_timestamp = None;
+        assert_eq!(pod_view(&going).status, "Pending");
+        let waits = pod(json!({
+            "phase": "Pending",
+            "containerStatuses": [{
+                "name": "app", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+                "state": {"waiting": {"reason": "ErrImagePull"}}
+            }]
+        }));
+        assert_eq!(waits.status, "ErrImagePull");
+        let evicted = pod(json!({"phase": "Failed", "reason": "Evicted", "podIP": "10.0.0.8"}));
+        assert_eq!((evicted.status.as_str(), evicted.ips.len()), ("Evicted", 1));
     }
 }

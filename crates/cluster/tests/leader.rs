@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use catalyst_cluster::Cluster;
 use catalyst_cluster::lease::{Election, Standing};
+use catalyst_testkit::proxy::Weather;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
-use scene::proxy::Weather;
 use scene::{Scene, until};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -84,17 +84,23 @@ fn candidate(cluster: &Cluster, namespace: &str, who: &'static str, diary: &Diar
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn when_the_leader_is_killed_the_next_one_leads_within_15_s() {
-    let scene = Scene::start().await;
-    let diary = Diary::default();
-    let first = candidate(&scene.cluster, &scene.namespace, "first", &diary);
+/// One candidate that leads, and another that looks on.
+async fn leader_and_other(scene: &Scene, diary: &Diary) -> (Candidate, Candidate) {
+    let first = candidate(&scene.cluster, &scene.namespace, "first", diary);
     until("the first one leads", async || diary.works() == ["first"]).await;
-    let second = candidate(&scene.cluster, &scene.namespace, "second", &diary);
+    let second = candidate(&scene.cluster, &scene.namespace, "second", diary);
     until("the second one looks on", async || {
         second.standing.is_in_touch()
     })
     .await;
+    (first, second)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_leader_is_killed_the_next_one_leads_within_15_s() {
+    let scene = Scene::start().await;
+    let diary = Diary::default();
+    let (first, second) = leader_and_other(&scene, &diary).await;
     // Several renewals pass, and nothing changes.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(diary.works(), ["first"]);
@@ -113,13 +119,7 @@ async fn when_the_leader_is_killed_the_next_one_leads_within_15_s() {
 async fn a_leader_that_is_asked_to_stop_hands_over_at_once() {
     let scene = Scene::start().await;
     let diary = Diary::default();
-    let first = candidate(&scene.cluster, &scene.namespace, "first", &diary);
-    until("the first one leads", async || diary.works() == ["first"]).await;
-    let second = candidate(&scene.cluster, &scene.namespace, "second", &diary);
-    until("the second one looks on", async || {
-        second.standing.is_in_touch()
-    })
-    .await;
+    let (first, second) = leader_and_other(&scene, &diary).await;
 
     first.shutdown.cancel();
     let took = until("the second one leads", async || diary.works() == ["second"]).await;

@@ -5,6 +5,7 @@ mod environment;
 
 use catalyst_model::{
     namespaces::{NamespaceKind, NamespaceView},
+    usage::PreviewUsage,
     views::{EventView, PodView, PreviewSummary, ProjectView},
 };
 use chrono::{DateTime, Utc};
@@ -78,10 +79,6 @@ pub struct Row {
 }
 
 /// What a preview uses, and its limits.
-#[allow(
-    dead_code,
-    reason = "described to agents already; made once figures are measured"
-)]
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceUsage {
@@ -90,10 +87,10 @@ pub struct ResourceUsage {
     /// Mebibytes.
     #[serde(rename = "memoryMiB")]
     pub memory_mib: u64,
-    /// The limit in thousandths of a core; null: none is known.
-    pub cpu_limit: Option<u64>,
-    /// The limit in mebibytes; null: none is known.
-    pub memory_limit: Option<u64>,
+    /// How much CPU it is meant to use, in thousandths of a core.
+    pub cpu_limit: u64,
+    /// How much memory it is meant to use, in mebibytes.
+    pub memory_limit: u64,
 }
 
 /// A pull request.
@@ -127,9 +124,8 @@ impl Row {
             status: it.status.as_str().to_owned(),
             repo: Repo::of(&it.repository),
             age_days: (now - it.created_at).num_days(),
-            // The store knows nothing of what runs; without figures none are given.
-            is_exceeding_quota: None,
-            resource_usage: None,
+            is_exceeding_quota: it.usage.as_ref().map(PreviewUsage::is_exceeding),
+            resource_usage: it.usage.as_ref().map(ResourceUsage::of),
             id: it.id,
             namespace: it.namespace,
             public_url: it.url,
@@ -147,6 +143,18 @@ impl Row {
             },
             created_at: it.created_at,
             updated_at: it.updated_at,
+        }
+    }
+}
+
+impl ResourceUsage {
+    /// As measured last.
+    fn of(usage: &PreviewUsage) -> Self {
+        Self {
+            cpu_millicores: usage.used.cpu_millicores,
+            memory_mib: usage.used.memory_mib,
+            cpu_limit: usage.cpu_limit,
+            memory_limit: usage.memory_limit,
         }
     }
 }
@@ -217,6 +225,8 @@ pub struct Project {
     pub name: String,
     /// Its repositories, OWNER/NAME each.
     pub repositories: Vec<String>,
+    /// The cluster that its previews live in, where that is known.
+    pub cluster: Option<String>,
     /// How many previews it has now.
     pub previews: u32,
     /// What is wrong with it.
@@ -230,6 +240,7 @@ impl Project {
             team: it.team,
             name: it.name,
             repositories: it.repositories,
+            cluster: it.cluster,
             previews: it.previews,
             problem: it.problem,
         }

@@ -4,9 +4,13 @@
 
 pub mod access;
 pub mod ids;
+mod memorable;
 pub mod names;
 pub mod namespaces;
 pub mod platform;
+pub mod quantity;
 pub mod secrets;
+pub mod source;
 pub mod state;
+pub mod usage;
 pub mod views;

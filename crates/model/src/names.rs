@@ -5,6 +5,8 @@
 
 use sha2::{Digest, Sha256};
 
+pub use crate::memorable::memorable_environment_name;
+
 use crate::ids::{CommitSha, PullRequestNumber, RepositoryName};
 
 /// The longest DNS-1123 label, and so the longest namespace.

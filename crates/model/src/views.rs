@@ -7,6 +7,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::state::{Phase, PreviewStatus};
+use crate::usage::{Capacity, PreviewUsage, Resources, UsageOf};
+
+pub use crate::source::PreviewSource;
 
 /// One preview, as a row of the list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,16 +25,23 @@ pub struct PreviewSummary {
     pub repository: String,
     /// The pull request's number; none for a preview made by hand.
     pub number: Option<u64>,
-    /// The pull request's title.
+    /// The pull request's title, or what was asked for by hand.
     pub title: String,
+    /// Whether it belongs to a pull request, or was made by hand.
+    #[serde(default)]
+    pub source: PreviewSource,
     /// The pull request's page on GitHub.
     pub pull_request_url: Option<String>,
-    /// Who opened it, as GitHub spells the login.
+    /// The login of the one who opened the pull request, or made the preview by hand.
     pub author: Option<String>,
     /// The head branch.
     pub branch: String,
-    /// The newest commit asked for, 40 hexadecimal digits.
+    /// The newest commit asked for, 40 hexadecimal digits. By hand it may be empty: for an image,
+    /// and for a branch whose newest commit is not known yet.
     pub commit: String,
+    /// The image that was asked for instead of a commit, by hand.
+    #[serde(default)]
+    pub image: Option<String>,
     /// The commit that the URL answers with now, where one does.
     pub serving_commit: Option<String>,
     /// Where its workloads run.
@@ -46,12 +56,44 @@ pub struct PreviewSummary {
     pub message: Option<String>,
     /// Where it answers; present as soon as it is known, whether or not it answers yet.
     pub url: Option<String>,
-    /// When the pull request was first seen.
+    /// When the pull request was first seen, or the preview made by hand.
     pub created_at: DateTime<Utc>,
+    /// When the newest commit was asked for.
+    pub pushed_at: DateTime<Utc>,
     /// When this row last changed.
     pub updated_at: DateTime<Utc>,
     /// When it was removed; such previews appear in the history only.
     pub deleted_at: Option<DateTime<Utc>>,
+    /// When it is removed by itself, unless it is pushed to or prolonged before; none for one that
+    /// is not.
+    #[serde(default)]
+    pub expires_at: Option<DateTime<Utc>>,
+    /// From when on people are told that it will be.
+    #[serde(default)]
+    pub expiry_warning_at: Option<DateTime<Utc>>,
+    /// What it uses; none while that was not measured, or cannot be.
+    #[serde(default)]
+    pub usage: Option<PreviewUsage>,
+}
+
+impl PreviewSummary {
+    /// How old it is, in whole days.
+    #[must_use]
+    pub fn age_days(&self, now: DateTime<Utc>) -> u64 {
+        u64::try_from((now - self.created_at).num_days()).unwrap_or_default()
+    }
+
+    /// Whether it was measured to use more than it is meant to.
+    #[must_use]
+    pub fn is_exceeding_quota(&self) -> bool {
+        self.usage.as_ref().is_some_and(PreviewUsage::is_exceeding)
+    }
+
+    /// Whether people should be told that it is going to be removed by itself.
+    #[must_use]
+    pub fn expires_soon(&self, now: DateTime<Utc>) -> bool {
+        self.deleted_at.is_none() && self.expiry_warning_at.is_some_and(|at| at <= now)
+    }
 }
 
 /// One preview with everything its page shows.
@@ -79,6 +121,9 @@ pub struct PreviewDetail {
     pub runs: Option<String>,
     /// What the one who asked may do now.
     pub allowed: Allowed,
+    /// Why it is not known what the preview uses, in a sentence; none where it is measured.
+    #[serde(default)]
+    pub unmeasured: Option<String>,
 }
 
 /// The end of a container's log, kept when its pod went.
@@ -113,6 +158,9 @@ pub struct Allowed {
     pub delete: bool,
     /// Let a fork's commit run.
     pub approve: bool,
+    /// Keep it for longer.
+    #[serde(default)]
+    pub extend: bool,
 }
 
 /// How far a step has come.
@@ -228,8 +276,15 @@ pub struct PodView {
     /// What it does for Catalyst itself (`inspect`, `build`); none for the project's own pods.
     #[serde(default)]
     pub job: Option<String>,
+    /// The node that it runs on, once it has one.
+    pub node: Option<String>,
+    /// Its addresses within the cluster.
+    pub ips: Vec<String>,
     /// Its containers: init ones first, in the order in which they run.
     pub containers: Vec<ContainerView>,
+    /// What it uses, as measured last.
+    #[serde(default)]
+    pub used: Option<Resources>,
 }
 
 /// The container that fetches the source. It may hold a credential for that, which is Catalyst's
@@ -286,6 +341,9 @@ pub struct PreviewCounts {
     pub failed: u32,
     /// Those that wait for a person's approval.
     pub blocked: u32,
+    /// Those that use more than they are meant to, as far as it is measured.
+    #[serde(default)]
+    pub over_quota: u32,
 }
 
 /// The list page: a page of previews, and the counts over all of them.
@@ -298,6 +356,28 @@ pub struct PreviewList {
     pub counts: PreviewCounts,
     /// How many match the filter, over all pages.
     pub matching: u32,
+    /// Why figures of usage are missing, in a sentence; none where they are measured.
+    #[serde(default)]
+    pub unmeasured: Option<String>,
+}
+
+/// How a list is ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PreviewOrder {
+    /// Newest change first.
+    #[default]
+    Changed,
+    /// What needs a person first.
+    Status,
+    /// By title, from A.
+    Title,
+    /// Youngest first.
+    Age,
+    /// What uses most CPU first.
+    Cpu,
+    /// What uses most memory first.
+    Memory,
 }
 
 /// Which previews to list. The default lists the first 100 that are not removed.
@@ -310,10 +390,18 @@ pub struct PreviewFilter {
     pub blocked: bool,
     /// Only this repository, `owner/name`.
     pub repository: Option<String>,
-    /// Only those whose title, branch, repository, number or namespace contain this text.
+    /// Only those that use more than they are meant to.
+    pub over_quota: bool,
+    /// Only those of pull requests, or only those made by hand.
+    pub source: Option<PreviewSource>,
+    /// Only those whose title, branch, image, repository, number or namespace contain this text.
     pub search: Option<String>,
     /// List removed previews instead of present ones.
     pub removed: bool,
+    /// In which order.
+    pub order: PreviewOrder,
+    /// The other way round.
+    pub reverse: bool,
     /// How many to skip.
     pub offset: u32,
     /// How many to return, at most 500.
@@ -326,8 +414,12 @@ impl Default for PreviewFilter {
             statuses: Vec::new(),
             blocked: false,
             repository: None,
+            over_quota: false,
+            source: None,
             search: None,
             removed: false,
+            order: PreviewOrder::Changed,
+            reverse: false,
             offset: 0,
             limit: 100,
         }
@@ -376,6 +468,8 @@ pub struct ProjectView {
     pub previews: u32,
     /// What is wrong with its Project object, if anything.
     pub problem: Option<String>,
+    /// The cluster in which its previews live, where that is known.
+    pub cluster: Option<String>,
 }
 
 /// What those who run Catalyst look at.
@@ -394,6 +488,54 @@ pub struct OperationsView {
     pub notices: Vec<String>,
     /// The middle of the last 24 hours' times from webhook to ready, in seconds.
     pub median_seconds_to_ready: Option<f64>,
+    /// Each team that has a preview, in alphabetical order.
+    #[serde(default)]
+    pub teams: Vec<TeamOverview>,
+    /// The previews that have failed, newest change first, at most 100.
+    #[serde(default)]
+    pub failing: Vec<PreviewSummary>,
+    /// Those that use more than they are meant to, most first, at most 100.
+    #[serde(default)]
+    pub over_quota: Vec<PreviewSummary>,
+    /// Those to which nothing was pushed for [`OperationsView::stale_days`], the longest idle
+    /// first, at most 100.
+    #[serde(default)]
+    pub stale: Vec<PreviewSummary>,
+    /// How many there are of those in all.
+    #[serde(default)]
+    pub stale_count: u32,
+    /// After how many days without a push a preview counts as stale.
+    #[serde(default)]
+    pub stale_days: u32,
+    /// Each cluster, in alphabetical order.
+    #[serde(default)]
+    pub clusters: Vec<ClusterOverview>,
+}
+
+/// What a team has, and uses.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TeamOverview {
+    /// The team's name.
+    pub team: String,
+    /// Its previews.
+    pub counts: PreviewCounts,
+    /// What those that were measured use together.
+    pub used: Option<Resources>,
+}
+
+/// What a cluster has, and uses.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterOverview {
+    /// The cluster's name.
+    pub name: String,
+    /// Its nodes and what they have; none where the cluster did not tell.
+    pub capacity: Option<Capacity>,
+    /// What its previews use together, as measured.
+    pub previews: Option<Resources>,
+    /// What could not be found out, in a sentence.
+    pub trouble: Option<String>,
 }
 
 /// A removal that was given up.
@@ -458,6 +600,14 @@ pub enum PreviewChange {
     Removed {
         /// The preview's id.
         id: String,
+    },
+    /// What previews were measured to use; the others are unchanged.
+    Usage {
+        /// Each with its namespace.
+        measured: Vec<UsageOf>,
+        /// How many use more than they are meant to, of all that one may see.
+        #[serde(rename = "overQuota")]
+        over_quota: u32,
     },
     /// News were missed: load the list anew.
     Reload,

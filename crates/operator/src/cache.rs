@@ -7,9 +7,7 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use backon::ExponentialBuilder;
 use catalyst_crd::{Project, labels};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -22,7 +20,6 @@ use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::runtime::reflector::{ObjectRef, Store, store};
-use kube::runtime::watcher::ExponentialBackoff;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
@@ -39,30 +36,13 @@ pub(crate) type Watched<K> = (
     std::pin::Pin<Box<dyn Stream<Item = Result<K, watcher::Error>> + Send>>,
 );
 
-/// How long a watch waits after an interruption: from a quarter of a second up to two, and at most as
-/// much again by chance. An API server that answers again is heard within 5 s, however long it was away.
-pub(crate) fn waits() -> ExponentialBackoff {
-    ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(250))
-        .with_max_delay(Duration::from_secs(2))
-        .with_factor(2.0)
-        .with_jitter()
-        .without_max_times()
-        .into()
-}
-
 /// Watches a kind, all namespaces; the stream fills the store while it is polled.
 pub(crate) fn watch<K>(client: &Client, selector: &str) -> Watched<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
     let (reader, writer) = store();
-    let mut config = watcher::Config::default();
-    if !selector.is_empty() {
-        config = config.labels(selector);
-    }
-    let stream = watcher(Api::<K>::all(client.clone()), config)
-        .backoff(waits())
+    let stream = catalyst_cluster::watch::watch(Api::<K>::all(client.clone()), selector)
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
         .touched_objects();

@@ -80,27 +80,3 @@ impl Error {
         }
     }
 }
-
-/// An error and all that caused it, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    // An answer of the API server says all in its message; kube prints the whole of it.
-    let words = |error: &(dyn std::error::Error + 'static)| match error.downcast_ref() {
-        Some(kube::Error::Api(status)) => format!("{} ({})", status.message, status.code),
-        _ => error.to_string(),
-    };
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let words = words(next);
-        // Some libraries repeat their source in their own words.
-        if !text.ends_with(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = match next.downcast_ref() {
-            Some(kube::Error::Api(_)) => None,
-            _ => next.source(),
-        };
-    }
-    text
-}

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use catalyst_cluster::{chain, watch::watch};
 use catalyst_crd::conditions::condition;
 use catalyst_crd::{ConditionType, Environment, Project, ProjectSpec, labels, set_condition};
 use catalyst_model::names;
@@ -13,17 +14,16 @@ use kube::api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::{ObjectRef, store};
-use kube::runtime::{Controller, PredicateConfig, WatchStreamExt, watcher};
+use kube::runtime::{Controller, PredicateConfig, WatchStreamExt};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::cache::waits;
 use crate::context::{Backoff, PASS_LIMIT};
 use crate::desired::Problem;
 use crate::desired::quota::Allowance;
 use crate::environment::refers_to;
-use crate::error::{Error, chain};
+use crate::error::Error;
 use crate::metrics::Pass;
 use crate::repository::Repository;
 use crate::settings::OperatorSettings;
@@ -44,22 +44,14 @@ struct Context {
 /// Runs until `shutdown`; passes that have begun are ended first.
 pub(crate) async fn run(client: Client, settings: OperatorSettings, shutdown: CancellationToken) {
     let (reader, writer) = store();
-    let own = watcher(
-        Api::<Guarded>::all(client.clone()),
-        watcher::Config::default(),
-    )
-    .backoff(waits())
-    .modify(|object| object.managed_fields_mut().clear())
-    .reflect(writer)
-    .touched_objects()
-    .predicate_filter(what_is_asked_for, PredicateConfig::default());
+    let own = watch(Api::<Guarded>::all(client.clone()), "")
+        .modify(|object| object.managed_fields_mut().clear())
+        .reflect(writer)
+        .touched_objects()
+        .predicate_filter(what_is_asked_for, PredicateConfig::default());
     // An Environment that goes may be the last one that kept its Project.
-    let environments = watcher(
-        Api::<DeserializeGuard<Environment>>::all(client.clone()),
-        watcher::Config::default(),
-    )
-    .backoff(waits())
-    .touched_objects();
+    let environments = Api::<DeserializeGuard<Environment>>::all(client.clone());
+    let environments = watch(environments, "").touched_objects();
     let context = Arc::new(Context {
         client,
         settings,

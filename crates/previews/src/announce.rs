@@ -161,21 +161,25 @@ impl Previews {
         let Some(preview) = store.preview(id).await? else {
             return Ok(());
         };
-        let number: PullRequestNumber = preview.number.try_into().map_err(Failure::broken)?;
+        // What was made by hand is nobody's on GitHub.
+        let (Some(number), Some(commit)) = (preview.number, &preview.commit) else {
+            return Ok(());
+        };
+        let number: PullRequestNumber = number.try_into().map_err(Failure::broken)?;
         let remembered = store.pull_request(id).await?.and_then(|it| it.comment_id);
         let deployments = store.deployments(id).await?;
-        let body = self.comment(&preview, &deployments)?;
+        let body = self.comment(&preview, commit, &deployments)?;
         let mut last = self.inner.announced.get(id);
         let first = last.comment.is_none();
 
         let state = commit_state(&preview);
-        let status = state.map(|state| (preview.commit.clone(), state));
+        let status = state.map(|state| (commit.clone(), state));
         // After a restart the comment tells whether the status was set too.
         if let Some((_, state)) = &status
             && !first
             && last.status != status
         {
-            self.set_status(github, &preview, *state).await?;
+            self.set_status(github, &preview, commit, *state).await?;
             last.status = status.clone();
             self.inner.announced.set(id, last.clone());
         }
@@ -198,7 +202,7 @@ impl Previews {
                 && first
                 && written.changed
             {
-                self.set_status(github, &preview, *state).await?;
+                self.set_status(github, &preview, commit, *state).await?;
             }
             last.status = status.or(last.status);
             last.comment = Some(body.as_str().to_owned());

@@ -1,15 +1,23 @@
 //! The Environment that a preview wants: pure.
 
+use catalyst_crd::config::EnvironmentConfig;
 use catalyst_crd::environment::{EnvironmentSource, ProjectRef};
 use catalyst_crd::labels::{ENVIRONMENT, ENVIRONMENT_ID, PROJECT, REQUEST, RETRY, SECRETS, TEAM};
 use catalyst_crd::{Environment, EnvironmentSpec, Project};
 use catalyst_model::ids::PullRequestNumber;
+use k8s_openapi::api::core::v1::ContainerPort;
 use kube::ResourceExt;
 
-use crate::observe::Wanted;
+use crate::observe::{Revision, Wanted};
 
 /// The template of a Project that previews are made from.
 const TEMPLATE: &str = "development";
+
+/// The template of a Project that previews of an image are made from.
+const IMAGE_TEMPLATE: &str = "deployment";
+
+/// The mode in which an image is run as it is, whatever the template.
+const IMAGE_MODE: &str = "production";
 
 /// Everything that an Environment is made from.
 #[derive(Debug, Clone)]
@@ -24,13 +32,13 @@ pub struct Blueprint<'a> {
     pub namespace: &'a str,
     /// The Project.
     pub project: &'a Project,
-    /// The name of the pull request's source in the Project.
+    /// The name in the Project of the source that it is about.
     pub source: &'a str,
-    /// The head branch, any text.
+    /// The branch, any text.
     pub branch: &'a str,
-    /// The pull request's number.
-    pub number: PullRequestNumber,
-    /// The commit and attempt.
+    /// The pull request's number, where it belongs to one.
+    pub number: Option<PullRequestNumber>,
+    /// What is to run, and the attempt.
     pub wanted: &'a Wanted,
     /// Which version of its secrets it is to run with.
     pub secrets: &'a str,
@@ -45,9 +53,9 @@ impl Blueprint<'_> {
         let project = self.project.name_any();
         let own = EnvironmentSource {
             name: self.source.to_owned(),
-            commit_sha: self.wanted.commit.to_string(),
+            commit_sha: self.wanted.revision.commit().to_owned(),
             branch: self.branch.to_owned(),
-            pr_number: i64::try_from(self.number.get()).ok(),
+            pr_number: self.number.and_then(|it| i64::try_from(it.get()).ok()),
         };
         let others = self.project.spec.sources.iter();
         let others = others
@@ -58,16 +66,24 @@ impl Blueprint<'_> {
                 branch: source.branch.clone(),
                 pr_number: None,
             });
+        let (kind, mode, config) = match &self.wanted.revision {
+            Revision::Commit(_) | Revision::Newest(_) => (TEMPLATE, None, None),
+            Revision::Image(image, port) => (
+                IMAGE_TEMPLATE,
+                Some(IMAGE_MODE),
+                Some(of_image(image, *port)),
+            ),
+        };
         let mut environment = Environment::new(
             self.name,
             EnvironmentSpec {
                 project_ref: ProjectRef {
                     name: project.clone(),
                 },
-                kind: TEMPLATE.to_owned(),
-                deployment_mode: None,
+                kind: kind.to_owned(),
+                deployment_mode: mode.map(str::to_owned),
                 sources: std::iter::once(own).chain(others).collect(),
-                config: None,
+                config,
             },
         );
         environment.metadata.namespace = Some(self.namespace.to_owned());
@@ -94,6 +110,17 @@ impl Blueprint<'_> {
     }
 }
 
+fn of_image(image: &str, port: u16) -> EnvironmentConfig {
+    EnvironmentConfig {
+        image: Some(image.to_owned()),
+        ports: vec![ContainerPort {
+            container_port: port.into(),
+            ..ContainerPort::default()
+        }],
+        ..EnvironmentConfig::default()
+    }
+}
+
 /// Whether applying `wanted` over `present` would change anything.
 #[must_use]
 pub fn differs(present: &Environment, wanted: &Environment) -> bool {
@@ -104,8 +131,13 @@ pub fn differs(present: &Environment, wanted: &Environment) -> bool {
     present.spec.project_ref != wanted.spec.project_ref
         || present.spec.kind != wanted.spec.kind
         || present.spec.sources != wanted.spec.sources
+        || image(present) != image(wanted)
         || lacks(present.labels(), wanted.labels())
         || lacks(present.annotations(), wanted.annotations())
+}
+
+fn image(environment: &Environment) -> Option<&String> {
+    environment.spec.config.as_ref()?.image.as_ref()
 }
 
 #[cfg(test)]
@@ -132,7 +164,7 @@ mod tests {
 
     fn environment(attempt: u32, present: Option<&Environment>) -> Environment {
         let wanted = Wanted {
-            commit: "a".repeat(40).parse().unwrap(),
+            revision: Revision::Commit("a".repeat(40).parse().unwrap()),
             attempt,
         };
         Blueprint {
@@ -143,7 +175,7 @@ mod tests {
             project: &project(),
             source: "source-2",
             branch: "a'; rm -rf / #",
-            number: 7.try_into().unwrap(),
+            number: Some(7.try_into().unwrap()),
             wanted: &wanted,
             secrets: "none",
             request_id: Some("r-1"),
@@ -189,5 +221,50 @@ mod tests {
         assert!(differs(&first, &retry));
         // The next commit keeps the annotation, whatever its own attempt.
         assert!(!differs(&retry, &environment(1, Some(&retry))));
+    }
+
+    #[test]
+    fn what_was_asked_for_by_hand_is_a_branch_or_an_image_without_a_pull_request() {
+        let made = |revision| {
+            let wanted = Wanted {
+                revision,
+                attempt: 1,
+            };
+            Blueprint {
+                preview_id: "id-1",
+                team: "acme",
+                name: "dev-calm-otter-07",
+                namespace: "acme-shop",
+                project: &project(),
+                source: "primary",
+                branch: "topic",
+                number: None,
+                wanted: &wanted,
+                secrets: "",
+                request_id: None,
+            }
+            .environment(None)
+        };
+        let branch = made(Revision::Newest("topic".into()));
+        let source = &branch.spec.sources[0];
+        assert_eq!(
+            (source.commit_sha.as_str(), source.branch.as_str()),
+            ("", "topic")
+        );
+        assert_eq!(source.pr_number, None);
+        assert_eq!(branch.spec.kind, "development");
+        assert_eq!(branch.spec.config, None);
+
+        let image = made(Revision::Image("nginx:1.27".into(), 8080));
+        assert_eq!(image.spec.kind, "deployment");
+        assert_eq!(image.spec.deployment_mode.as_deref(), Some("production"));
+        let config = image.spec.config.clone().unwrap();
+        assert_eq!(config.image.as_deref(), Some("nginx:1.27"));
+        assert_eq!(config.ports[0].container_port, 8080);
+        assert!(differs(
+            &image,
+            &made(Revision::Image("nginx:1.28".into(), 8080))
+        ));
+        assert!(!differs(&image, &image));
     }
 }

@@ -105,15 +105,3 @@ impl From<catalyst_cluster::ClusterError> for Error {
         }
     }
 }
-
-/// An error with all its sources, on one line.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut out = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        out.push_str(": ");
-        out.push_str(&source.to_string());
-        next = source.source();
-    }
-    out
-}

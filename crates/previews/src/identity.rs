@@ -7,11 +7,13 @@
 mod git_token;
 mod token;
 
-use catalyst_cluster::ServiceAccountName;
+use catalyst_cluster::{Cluster, ServiceAccountName};
+use futures::future::join_all;
 use secrecy::SecretString;
 
 use crate::Previews;
 use crate::error::Cause;
+use crate::places::Place;
 
 /// Why one of these doors stays closed.
 #[derive(Debug, thiserror::Error)]
@@ -49,20 +51,34 @@ impl Refusal {
 }
 
 impl Previews {
-    /// Who holds this token for `audience`.
+    /// Who holds this token for `audience`, and in which cluster: the one that vouches for it.
     pub(crate) async fn holder(
         &self,
         bearer: Option<&SecretString>,
         audience: &str,
-    ) -> Result<ServiceAccountName, Refusal> {
+    ) -> Result<(ServiceAccountName, &Cluster), Refusal> {
         let bearer = bearer.ok_or(Refusal::Unauthenticated)?;
         // The API server is not asked about what cannot be good: anyone may knock here.
         if !token::may_be_for(bearer, audience, chrono::Utc::now()) {
             return Err(Refusal::Unauthenticated);
         }
-        let reviewed = self.inner.cluster.review_token(bearer, audience).await;
-        reviewed
-            .map_err(|e| Refusal::unavailable("the token could not be reviewed", e))?
-            .ok_or(Refusal::Unauthenticated)
+        let places = self.inner.places.iter();
+        let answering = places.filter(|place| place.silence().is_none());
+        let reviews = join_all(answering.map(|Place { cluster, .. }| async move {
+            let reviewed = cluster.review_token(bearer, audience).await;
+            reviewed.map(|account| Some((account?, cluster)))
+        }));
+        let mut failed = None;
+        for review in reviews.await {
+            match review {
+                Ok(Some(holder)) => return Ok(holder),
+                Ok(None) => {}
+                Err(e) => failed = Some(e),
+            }
+        }
+        Err(match failed {
+            Some(e) => Refusal::unavailable("the token could not be reviewed", e),
+            None => Refusal::Unauthenticated,
+        })
     }
 }

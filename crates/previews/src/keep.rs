@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use catalyst_cluster::{LogLine, stamped};
+use catalyst_cluster::{Cluster, LogLine, stamped};
 use catalyst_model::views::{ContainerView, KeptLogView, LogQuery};
 use catalyst_store::{KeptLog, KeptLogBounds, NewKeptLog, Preview};
 use chrono::{TimeDelta, Utc};
@@ -33,9 +33,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const REMEMBERED: usize = 10_000;
 
 impl Previews {
-    /// Keeps the logs of pods that go, until `stop`.
+    /// Keeps the logs of pods that go, of every cluster, until `stop`.
     pub(crate) async fn keep_logs(&self, stop: CancellationToken) {
-        let mut events = std::pin::pin!(self.inner.cluster.watch_pods());
+        let clusters = self.inner.places.iter().map(|place| &place.cluster);
+        let kept = clusters.map(|cluster| self.keep_logs_in(cluster, stop.clone()));
+        futures::future::join_all(kept).await;
+    }
+
+    async fn keep_logs_in(&self, cluster: &Cluster, stop: CancellationToken) {
+        let mut events = std::pin::pin!(cluster.watch_pods());
         let mut ours: HashMap<String, bool> = HashMap::new();
         let mut going: HashSet<String> = HashSet::new();
         let mut reading = JoinSet::new();
@@ -78,12 +84,12 @@ impl Previews {
             }
             let goes = pod.metadata.deletion_timestamp.is_some() && ours[&namespace];
             if goes && going.insert(pod.uid().unwrap_or_default()) {
-                reading.spawn(self.clone().keep_logs_of(namespace, pod));
+                reading.spawn(self.clone().keep_logs_of(cluster.clone(), namespace, pod));
             }
         }
     }
 
-    async fn keep_logs_of(self, namespace: String, pod: Pod) {
+    async fn keep_logs_of(self, cluster: Cluster, namespace: String, pod: Pod) {
         let pod = catalyst_cluster::pod_view(&pod);
         // What an inspection reports when it ends well is for the operator: packed files.
         let is_report = |it: &ContainerView| {
@@ -95,7 +101,6 @@ impl Previews {
             .iter()
             .filter(|it| (it.state != "waiting" || it.restarts > 0) && !is_report(it));
         let reads = begun.map(|container| {
-            let cluster = &self.inner.cluster;
             let read = cluster.log_end(&namespace, &pod.name, &container.name, MOST, PATIENCE);
             async move { (container, read.await) }
         });

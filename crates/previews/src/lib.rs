@@ -11,7 +11,9 @@
 //! - `work` brings the cluster in step with the wish, one preview at a time, with retries.
 //! - `watch` takes what the cluster reports into the store and to everyone who looks (`live`);
 //!   `announce` takes it to GitHub.
-//! - `sweep` compares all three now and then, and has the differences seen to.
+//! - `sweep` compares all three now and then, and has the differences seen to; `expiry` ends what
+//!   was made for a time.
+//! - `usage` asks the clusters what previews use.
 //!
 //! Each part reads the state it finds and goes on from there, so that a process may end anywhere
 //! and another takes up what it left, and so that several may run at once.
@@ -26,6 +28,7 @@ mod crew;
 pub mod decide;
 mod desired;
 mod error;
+mod expiry;
 mod identity;
 mod inbox;
 mod keep;
@@ -34,6 +37,7 @@ mod live;
 pub mod metrics;
 mod mirror;
 mod observe;
+mod places;
 mod projects;
 mod queue;
 mod read;
@@ -48,19 +52,21 @@ mod sweep;
 mod teams;
 mod timeline;
 mod tokens;
+mod usage;
 mod watch;
 mod work;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use catalyst_cluster::Cluster;
+use catalyst_cluster::{Clusters, chain};
 use catalyst_github::GitHub;
+use catalyst_model::views::PreviewSummary;
 use catalyst_store::{Preview, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use act::NewManualPreview;
 pub use actor::{ActingToken, Actor, LOCAL_LOGIN};
 pub use catalyst_cluster::{LogLine, ServiceAccountName};
 pub use error::{Cause, Error, ErrorKind};
@@ -86,14 +92,13 @@ pub struct Previews {
 
 struct Inner {
     store: Store,
-    cluster: Cluster,
+    places: places::Places,
     github: Option<GitHub>,
     settings: PreviewSettings,
     /// Names this process in the store's leases.
     process: String,
-    mirror: mirror::Mirror,
-    /// Whether the mirror of the Environments has been complete once.
-    mirrored: AtomicBool,
+    /// The generation of each Project that was taken over last.
+    generations: projects::Generations,
     live: live::Live,
     /// Previews of which the cluster has told something.
     news: queue::Queue,
@@ -108,6 +113,10 @@ struct Inner {
     work_due: Notify,
     /// The shells that are open.
     shells: shell::OpenShells,
+    /// It was decided until when a preview is kept.
+    expiries: Notify,
+    /// What previews use.
+    usage: Arc<usage::Usage>,
     /// The process ends: streams end too.
     stopping: CancellationToken,
 }
@@ -115,31 +124,32 @@ struct Inner {
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Inner")
-            .field("cluster", &self.cluster)
+            .field("places", &self.places)
             .field("process", &self.process)
             .finish_non_exhaustive()
     }
 }
 
 impl Previews {
-    /// The use cases over a store and a cluster. Without `github` nothing is announced, and events
-    /// are taken as they come. Nothing runs until [`Previews::run`].
+    /// The use cases over a store and the clusters that previews may live in. Without `github`
+    /// nothing is announced, and events are taken as they come. Nothing runs until
+    /// [`Previews::run`].
     #[must_use]
     pub fn new(
         store: Store,
-        cluster: Cluster,
+        clusters: impl Into<Clusters>,
         github: Option<GitHub>,
         settings: PreviewSettings,
     ) -> Self {
+        let places = places::Places::new(clusters.into(), settings.workers);
         Self {
             inner: Arc::new(Inner {
                 store,
-                cluster,
+                places,
                 github,
                 settings,
                 process: Uuid::new_v4().to_string(),
-                mirror: mirror::Mirror::new(),
-                mirrored: AtomicBool::new(false),
+                generations: projects::Generations::default(),
                 live: live::Live::new(),
                 news: queue::Queue::default(),
                 projects: queue::Queue::default(),
@@ -148,6 +158,8 @@ impl Previews {
                 delivered: Notify::new(),
                 work_due: Notify::new(),
                 shells: shell::OpenShells::default(),
+                expiries: Notify::new(),
+                usage: Arc::default(),
                 stopping: CancellationToken::new(),
             }),
         }
@@ -172,24 +184,44 @@ impl Previews {
             self.announce(shutdown.clone()),
             self.keep_logs(shutdown.clone()),
             self.sweep_regularly(shutdown.clone()),
+            self.measure_usage(shutdown.clone()),
         );
     }
 
     /// Tells everyone who looks what a preview's row says now, if that is news.
     fn changed(&self, preview: &Preview) {
-        if self.inner.live.publish(preview.summary()) {
+        if self.inner.live.publish(self.kept(preview)) && preview.number.is_some() {
             self.announce_soon(&preview.id);
         }
     }
 
-    /// Whether every Environment of the cluster is known here.
-    fn mirrored(&self) -> bool {
-        self.inner.mirrored.load(Ordering::SeqCst)
+    /// The row of the list, but for what the preview uses.
+    fn kept(&self, preview: &Preview) -> PreviewSummary {
+        let expiry = expiry::expiry(preview, &self.inner.settings);
+        PreviewSummary {
+            expires_at: expiry.map(|it| it.at),
+            expiry_warning_at: expiry.map(|it| it.warning_at),
+            ..preview.summary()
+        }
+    }
+
+    /// The row of the list.
+    fn summary(&self, preview: &Preview) -> PreviewSummary {
+        self.with_usage(self.kept(preview))
+    }
+
+    /// A row with what the preview uses at the moment.
+    fn with_usage(&self, summary: PreviewSummary) -> PreviewSummary {
+        let usage = match summary.deleted_at {
+            None => self.inner.usage.of(&summary.namespace),
+            Some(_) => None,
+        };
+        PreviewSummary { usage, ..summary }
     }
 
     /// An error with all its sources, as it may be shown.
     fn redacted_chain(&self, error: &(dyn std::error::Error + 'static)) -> String {
-        let text = error::chain(error);
+        let text = chain(error);
         self.inner.settings.redactor.redact(&text).into_owned()
     }
 }

@@ -26,6 +26,10 @@ pub(crate) enum News {
         /// The preview's id.
         id: String,
     },
+    /// What previews use was measured.
+    Measured(crate::usage::News),
+    /// Something that every list shows has changed.
+    Reload,
 }
 
 impl News {
@@ -33,6 +37,7 @@ impl News {
         match self {
             Self::Changed(summary) => summary.id == preview,
             Self::Removed { id, .. } | Self::Touched { id } => id == preview,
+            Self::Measured(_) | Self::Reload => false,
         }
     }
 }
@@ -79,6 +84,18 @@ impl Live {
         // Sent under the lock: news about one preview keep their order. Nobody listening is fine.
         let _ = self.sender.send(news);
         true
+    }
+
+    /// Tells what previews use.
+    pub fn measured(&self, news: crate::usage::News) {
+        if !news.is_empty() {
+            let _ = self.sender.send(News::Measured(news));
+        }
+    }
+
+    /// Has every list loaded anew.
+    pub fn reload(&self) {
+        let _ = self.sender.send(News::Reload);
     }
 
     /// Tells that something on a preview's page has changed.

@@ -96,7 +96,7 @@ impl Previews {
         let began = deployments
             .unwrap_or_default()
             .into_iter()
-            .find(|it| it.commit == preview.commit.as_str() && it.attempt == preview.attempt)
+            .find(|it| crate::read::get::is_of(it, preview))
             .map(|it| it.started_at);
         if let Some(began) = began {
             histogram!(READY_SECONDS).record((Utc::now() - began).to_std().unwrap_or_default());

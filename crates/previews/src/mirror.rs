@@ -1,4 +1,4 @@
-//! What the cluster says, as the watches last told it.
+//! What a cluster says, as its watches last told it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,12 +6,21 @@ use catalyst_crd::{Environment, Project};
 use kube::runtime::reflector::store::{Store, Writer};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher;
+use tokio::sync::watch;
 
-/// Every Environment and Project of the cluster.
+/// Every Environment and Project of a cluster.
 pub(crate) struct Mirror {
     environments: Store<Environment>,
     projects: Store<Project>,
     writers: Mutex<Option<Writers>>,
+    told: watch::Sender<Told>,
+}
+
+/// Of which kind the watches have told all that there is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    environments: bool,
+    projects: bool,
 }
 
 /// The hands that keep the mirror: only one task has them.
@@ -37,7 +46,33 @@ impl Mirror {
                 environments: environment_writer,
                 projects: project_writer,
             })),
+            told: watch::Sender::default(),
         }
+    }
+
+    /// Every Environment that there was has been told.
+    pub fn note_environments(&self) {
+        self.told.send_modify(|told| told.environments = true);
+    }
+
+    /// Every Project that there was has been told.
+    pub fn note_projects(&self) {
+        self.told.send_modify(|told| told.projects = true);
+    }
+
+    /// Whether an Environment that is not here is not there either.
+    pub fn has_environments(&self) -> bool {
+        self.told.borrow().environments
+    }
+
+    /// Whether a Project that is not here is not there either.
+    pub fn has_projects(&self) -> bool {
+        self.told.borrow().projects
+    }
+
+    /// Whether both watches have told what there is.
+    pub fn is_ready(&self) -> bool {
+        self.has_environments() && self.has_projects()
     }
 
     /// The writers, for the first one who asks.
@@ -50,14 +85,11 @@ impl Mirror {
 
     /// Waits until both watches have told what there is. Before, a missing object means nothing.
     pub async fn ready(&self) {
-        // An error means that the writers are gone: the process is on its way out.
-        let ready = async {
-            self.environments.wait_until_ready().await?;
-            self.projects.wait_until_ready().await
-        };
-        if ready.await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        let mut told = self.told.subscribe();
+        // Never an error: the sender is here.
+        let _ = told
+            .wait_for(|told| told.environments && told.projects)
+            .await;
     }
 
     pub fn environment(&self, namespace: &str, name: &str) -> Option<Arc<Environment>> {

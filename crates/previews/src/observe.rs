@@ -12,13 +12,35 @@ use url::Url;
 
 use crate::timeline::Told;
 
-/// The commit that is wanted, and for which time.
+/// What is wanted, and for which time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// The commit.
-    pub commit: CommitSha,
-    /// From 1, counted up by each retry of this commit.
+    /// What is to run.
+    pub revision: Revision,
+    /// From 1, counted up by each retry of it.
     pub attempt: u32,
+}
+
+/// What is to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Revision {
+    /// A commit.
+    Commit(CommitSha),
+    /// The newest commit of this branch, at the time of the attempt.
+    Newest(String),
+    /// An image as it is, and the port that it listens on.
+    Image(String, u16),
+}
+
+impl Revision {
+    /// What the Environment's source says: the commit, or nothing.
+    #[must_use]
+    pub fn commit(&self) -> &str {
+        match self {
+            Self::Commit(commit) => commit.as_str(),
+            Self::Newest(_) | Self::Image(..) => "",
+        }
+    }
 }
 
 impl Wanted {
@@ -26,7 +48,12 @@ impl Wanted {
     /// no annotation.
     #[must_use]
     pub fn retry_token(&self) -> Option<String> {
-        (self.attempt > 1).then(|| format!("{}-{}", self.commit.short(), self.attempt))
+        let what = match &self.revision {
+            Revision::Commit(commit) => commit.short(),
+            Revision::Newest(_) => "branch",
+            Revision::Image(..) => "image",
+        };
+        (self.attempt > 1).then(|| format!("{what}-{}", self.attempt))
     }
 }
 
@@ -101,16 +128,19 @@ pub fn is_current(environment: &Environment, wanted: &Wanted) -> bool {
             == retry.map_or("", String::as_str)
 }
 
-/// Whether the spec asks for the wanted commit and attempt.
+/// Whether the spec asks for what is wanted, and for this attempt.
 #[must_use]
 pub fn asks_for(environment: &Environment, wanted: &Wanted) -> bool {
-    let commit = environment
-        .spec
-        .sources
-        .first()
-        .map(|s| s.commit_sha.as_str());
+    let source = environment.spec.sources.first();
+    let image = environment.spec.config.as_ref();
+    let image = image.and_then(|config| config.image.as_ref());
     let retry = environment.annotations().get(RETRY);
-    commit == Some(wanted.commit.as_str())
+    source.is_some_and(|source| source.commit_sha == wanted.revision.commit())
+        && match &wanted.revision {
+            Revision::Commit(_) => true,
+            Revision::Newest(branch) => source.is_some_and(|source| source.branch == *branch),
+            Revision::Image(wanted, _) => image == Some(wanted),
+        }
         && wanted
             .retry_token()
             .is_none_or(|token| retry == Some(&token))
@@ -205,7 +235,7 @@ mod tests {
 
     fn wanted(digit: char, attempt: u32) -> Wanted {
         Wanted {
-            commit: sha(digit),
+            revision: Revision::Commit(sha(digit)),
             attempt,
         }
     }

@@ -1,14 +1,16 @@
-//! Projects: seen in the cluster whoever made them, and made by people.
+//! Projects: seen in the clusters whoever made them, and made by people.
 
 mod check;
 mod create;
 mod follow;
+mod home;
 mod sync;
 
 use catalyst_model::views::ProjectView;
 
-pub(crate) use check::check_clone_url;
+pub(crate) use check::{check_branch, check_clone_url};
 pub use create::NewProject;
+pub(crate) use follow::Generations;
 pub(crate) use sync::repository_of;
 
 use crate::Previews;

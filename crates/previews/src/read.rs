@@ -2,7 +2,7 @@
 
 mod changes;
 mod deliveries;
-mod get;
+pub(crate) mod get;
 mod isolation;
 mod list;
 mod logs;

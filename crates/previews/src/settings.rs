@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use catalyst_cluster::ServiceAccountName;
+use catalyst_model::usage::Resources;
 use url::Url;
 
 use crate::redact::Redactor;
@@ -50,6 +51,21 @@ pub struct PreviewSettings {
     pub keyring: Option<Keyring>,
     /// The service account of the operator, which alone is handed previews' secrets.
     pub operator_account: Option<ServiceAccountName>,
+    /// How often each cluster is asked what previews use.
+    pub usage_every: Duration,
+    /// How much a preview may use before it is marked, where its Project sets no quota.
+    pub usage_warning: Resources,
+    /// For how long a preview that was made by hand is kept.
+    pub manual_ttl: Duration,
+    /// How long before its end people are told.
+    pub manual_warning: Duration,
+    /// How many previews that were made by hand a team may have at a time.
+    pub manual_per_team: u32,
+    /// After how long without a push or a deployment a pull request's preview is removed; none for
+    /// never. The next push brings it back.
+    pub idle_ttl: Option<Duration>,
+    /// After how long without a push a preview counts as stale, and people are told.
+    pub stale_after: Duration,
     /// The secrets that no text may show.
     pub redactor: Redactor,
     /// The logins on GitHub of those who run this Catalyst: they see all teams.
@@ -100,6 +116,16 @@ impl Default for PreviewSettings {
             shells: ShellLimits::default(),
             keyring: None,
             operator_account: None,
+            usage_every: Duration::from_secs(15),
+            usage_warning: Resources {
+                cpu_millicores: 500,
+                memory_mib: 512,
+            },
+            manual_ttl: Duration::from_secs(24 * 3600),
+            manual_warning: Duration::from_secs(3 * 3600),
+            manual_per_team: 20,
+            idle_ttl: Some(Duration::from_secs(14 * 24 * 3600)),
+            stale_after: Duration::from_secs(7 * 24 * 3600),
             redactor: Redactor::default(),
             operators: Vec::new(),
             notices: Vec::new(),

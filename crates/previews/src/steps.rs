@@ -12,7 +12,7 @@ macro_rules! step {
             preview = preview.id.as_str(),
             repository = preview.repository.as_str(),
             number = preview.number,
-            commit = preview.commit.as_str(),
+            commit = preview.commit.as_ref().map(catalyst_model::ids::CommitSha::as_str),
             attempt = preview.attempt,
             request = preview.request_id.as_deref(),
             namespace = preview.namespace.as_str(),

@@ -3,6 +3,7 @@
 
 mod plan;
 
+use catalyst_crd::Environment;
 use catalyst_model::ids::PullRequestNumber;
 use catalyst_model::names::project_namespace;
 use catalyst_store::{Preview, Repository, Scope};
@@ -13,6 +14,7 @@ use crate::Previews;
 use crate::decide::{Decision, Facts, Rules, Source, decide};
 use crate::error::Error;
 use crate::inbox::{known, told};
+use crate::places::Place;
 use catalyst_github::GitHub;
 use catalyst_github::event::PullRequestAction;
 use plan::{Orphan, Wish, orphans, unmet};
@@ -27,7 +29,7 @@ impl Previews {
     /// Sweeps at the start and then at the settings' interval, until `stop`.
     pub(crate) async fn sweep_regularly(&self, stop: CancellationToken) {
         let sweeping = async {
-            self.inner.mirror.ready().await;
+            self.inner.places.ready().await;
             loop {
                 if let Err(e) = self.learn_secrets().await {
                     tracing::warn!(
@@ -41,12 +43,35 @@ impl Previews {
                     true => self.inner.settings.sweep_every,
                     false => self.inner.settings.lease,
                 };
-                tokio::time::sleep(wait.min(self.inner.settings.sweep_every)).await;
+                let next = tokio::time::sleep(wait.min(self.inner.settings.sweep_every));
+                tokio::select! {
+                    () = next => {}
+                    () = self.remove_in_time() => {}
+                }
             }
         };
         tokio::select! {
             () = sweeping => {}
             () = stop.cancelled() => {}
+        }
+    }
+
+    /// Removes previews at the very time at which theirs is over; never returns. Should this process
+    /// not know of a change that another one made, its next sweep finds it.
+    async fn remove_in_time(&self) {
+        loop {
+            let next = match self.remove_expired().await {
+                Ok(next) => next,
+                Err(e) => {
+                    let error = self.redacted_chain(&e);
+                    tracing::warn!(component = crate::COMPONENT, event = "expiry-failed", error);
+                    Some(self.inner.settings.lease)
+                }
+            };
+            tokio::select! {
+                () = self.inner.expiries.notified() => {}
+                () = tokio::time::sleep(next.unwrap_or(self.inner.settings.sweep_every)) => {}
+            }
         }
     }
 
@@ -60,18 +85,28 @@ impl Previews {
         matches!(swept, Some(Ok(())))
     }
 
-    /// Compares store, cluster and GitHub once. Doing it again right away changes nothing.
+    /// Compares store, clusters and GitHub once. A cluster that is known to be silent is left out. Doing it again right away changes nothing.
     ///
     /// # Errors
-    /// `Unavailable` when the store or the cluster does not answer. What was noticed before is
+    /// `Unavailable` when the store or a cluster does not answer. What was noticed before is
     /// seen to all the same.
     pub async fn sweep(&self) -> Result<(), Error> {
         let started = std::time::Instant::now();
-        self.look_at_all_projects().await;
-        for project in self.inner.mirror.projects() {
-            self.sync_project(&project).await?;
+        self.sweep_projects().await?;
+        let mut seen_to = 0;
+        let mut failed = None;
+        for place in self.inner.places.iter() {
+            // What is not known of a cluster that has not told yet is compared once it has.
+            if !place.mirror.is_ready() || place.silence().is_some() {
+                continue;
+            }
+            match self.sweep_orphans(place).await {
+                Ok(removed) => seen_to += removed,
+                // The others are compared all the same.
+                Err(e) => failed = Some(e),
+            }
         }
-        let seen_to = self.sweep_cluster().await?;
+        seen_to += self.sweep_previews().await?;
         let missed = match &self.inner.github {
             Some(github) => self.sweep_github(github).await?,
             None => 0,
@@ -85,74 +120,94 @@ impl Previews {
             missed,
             took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         );
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
-    /// Store against cluster.
-    async fn sweep_cluster(&self) -> Result<usize, Error> {
-        let store = &self.inner.store;
-        let environments = self.inner.mirror.environments();
-        let previews = store.present_previews().await?;
-        let mut seen_to = 0;
-
+    /// One cluster against the store: what nobody wants.
+    async fn sweep_orphans(&self, place: &Place) -> Result<usize, Error> {
+        let places = &self.inner.places;
+        let environments = place.mirror.environments();
+        let mut previews = self.inner.store.present_previews().await?;
+        previews.retain(|it| places.name_of(it) == place.cluster.name());
         let age = self.inner.settings.orphan_age;
-        let found = orphans(&environments, &previews, Utc::now(), age);
-        for Orphan { namespace, name } in found {
+        let mut removed = 0;
+        for Orphan { namespace, name } in orphans(&environments, &previews, Utc::now(), age) {
             // The mirror and the list are moments old: what is deleted is looked up once more.
-            if self.is_wished_for(&namespace, &name).await? {
+            if self.is_wished_for(place, &namespace, &name).await? {
                 continue;
             }
             tracing::warn!(
                 component = crate::COMPONENT,
                 event = "orphan-deleted",
+                cluster = place.cluster.name(),
                 namespace,
                 environment = name
             );
-            let api = self.inner.cluster.environments(&namespace);
-            self.inner.cluster.delete(&api, &name).await?;
-            seen_to += 1;
+            let environments = place.cluster.objects::<Environment>();
+            environments.delete(&namespace, &name).await?;
+            removed += 1;
         }
+        Ok(removed)
+    }
+
+    /// The store against the clusters: what each preview lacks.
+    async fn sweep_previews(&self) -> Result<usize, Error> {
+        let store = &self.inner.store;
+        let previews = store.present_previews().await?;
         let given_up = store.failed_cleanups().await?;
+        let mut seen_to = 0;
         for preview in &previews {
             if given_up.iter().any(|it| it.id == preview.id) {
                 continue;
             }
-            let namespace = project_namespace(&preview.team, &preview.project);
-            let environment = self
-                .inner
-                .mirror
-                .environment(&namespace, &preview.environment);
-            match unmet(preview, environment.as_deref()) {
-                None => {}
-                Some(Wish::Work) => {
-                    self.schedule_work(&preview.id).await?;
-                    seen_to += 1;
-                }
-                Some(Wish::Removal) => {
-                    self.remove(&preview.id, "no project has its repository any more")
-                        .await?;
-                    seen_to += 1;
-                }
-            }
+            seen_to += usize::from(self.see_to(preview).await?);
             seen_to += usize::from(self.take_up_approval(preview).await?);
-            // What the watch told and could not be written down is told again.
-            self.inner.news.add(&preview.id);
         }
         self.announce_all(&previews).await?;
         Ok(seen_to)
     }
 
+    /// Asks for what a preview lacks, as far as its cluster has told; whether it lacks anything.
+    pub(crate) async fn see_to(&self, preview: &Preview) -> Result<bool, Error> {
+        // What the watch told and could not be written down is told again.
+        self.inner.news.add(&preview.id);
+        let Ok(Place { mirror, .. }) = self.inner.places.of(preview) else {
+            return Ok(false);
+        };
+        if !mirror.has_environments() {
+            return Ok(false);
+        }
+        let namespace = project_namespace(&preview.team, &preview.project);
+        let environment = mirror.environment(&namespace, &preview.environment);
+        match unmet(preview, environment.as_deref()) {
+            None => return Ok(false),
+            Some(Wish::Work) => self.schedule_work(&preview.id).await?,
+            Some(Wish::Removal) => {
+                let why = "no project has its repository any more";
+                self.remove(&preview.id, why).await?;
+            }
+        }
+        Ok(true)
+    }
+
     /// Whether the store wants this Environment after all.
-    async fn is_wished_for(&self, namespace: &str, name: &str) -> Result<bool, Error> {
-        let api = self.inner.cluster.environments(namespace);
-        let read = api.get_opt(name).await;
-        let read = read.map_err(|e| Error::unavailable("an Environment could not be read", e))?;
+    async fn is_wished_for(
+        &self,
+        place: &Place,
+        namespace: &str,
+        name: &str,
+    ) -> Result<bool, Error> {
+        let environments = place.cluster.objects::<Environment>();
+        let read = environments.get(namespace, name).await?;
         let id = read.as_ref().and_then(crate::observe::preview_id);
         let Some(id) = id else {
             return Ok(true);
         };
         let preview = self.inner.store.preview(id).await?;
-        Ok(preview.is_some_and(|it| it.deleted_at.is_none() && it.environment == name))
+        Ok(preview.is_some_and(|it| {
+            let here = self.inner.places.name_of(&it) == place.cluster.name();
+            here && it.deleted_at.is_none() && it.environment == name
+        }))
     }
 
     /// An approval whose look was lost on the way is looked at again.
@@ -162,7 +217,7 @@ impl Previews {
         }
         let pull_request = self.inner.store.pull_request(&preview.id).await?;
         let approved = pull_request.and_then(|it| it.approved_sha);
-        let lost = approved.as_ref() == Some(&preview.commit);
+        let lost = approved.is_some() && approved == preview.commit;
         if lost {
             self.look_again_at(preview, "its approval was not taken up".to_owned())
                 .await?;
@@ -228,8 +283,9 @@ impl Previews {
             }
         }
         for preview in previews {
-            let number: Result<PullRequestNumber, _> = preview.number.try_into();
-            let Ok(number) = number else { continue };
+            let number: Option<PullRequestNumber> =
+                preview.number.and_then(|number| number.try_into().ok());
+            let Some(number) = number else { continue };
             let its = preview.repository_id == repository.id;
             if !its || preview.status == catalyst_model::state::PreviewStatus::Deleting {
                 continue;

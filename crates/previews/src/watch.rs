@@ -1,13 +1,15 @@
 //! What the cluster reports: from the watches into the store, and on to everyone who looks.
 
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use catalyst_cluster::Health;
 use catalyst_crd::Environment;
 use catalyst_model::names::project_namespace;
 use catalyst_model::state::PreviewStatus;
 use catalyst_store::{Preview, PreviewReport};
 use chrono::Utc;
 use futures::StreamExt;
+use futures::future::join_all;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher;
 use tokio_util::sync::CancellationToken;
@@ -16,33 +18,33 @@ use crate::Previews;
 use crate::error::Error;
 use crate::mirror::{Writers, object};
 use crate::observe::{Observation, asks_for, observe, preview_id};
+use crate::places::Place;
 use crate::report::{VANISHED, as_it_is};
 use crate::work::wanted;
 
 /// How many previews' news are written down at the same time.
 const WRITERS: usize = 4;
 
+/// How often a cluster that does not answer is asked.
+const PROBE: Duration = Duration::from_secs(2);
+
 /// Longer messages are cut: the row says what went wrong, the logs say all of it.
 const LONGEST_MESSAGE: usize = 2_000;
 
 impl Previews {
-    /// Follows every Environment and Project until `stop`. One process does so once.
+    /// Follows every Environment and Project of every cluster until `stop`. One process does so
+    /// once.
     pub(crate) async fn watch(&self, stop: CancellationToken) {
-        let Some(writers) = self.inner.mirror.take_writers() else {
-            tracing::error!("the cluster is watched already: Previews::run was called twice");
-            return;
-        };
-        let Writers {
-            environments,
-            projects,
-        } = writers;
-        let observers = futures::future::join_all((0..WRITERS).map(|_| self.observe_news()));
         let following = async {
             tokio::join!(
-                self.follow_environments(environments),
-                self.follow_projects(projects),
-                self.take_projects_over(),
-                observers,
+                join_all(
+                    self.inner
+                        .places
+                        .iter()
+                        .map(|place| self.follow_place(place))
+                ),
+                join_all((0..WRITERS).map(|_| self.take_projects_over())),
+                join_all((0..WRITERS).map(|_| self.observe_news())),
             )
         };
         tokio::select! {
@@ -51,8 +53,59 @@ impl Previews {
         }
     }
 
-    async fn follow_environments(&self, mut mirror: Writer<Environment>) {
-        let mut events = std::pin::pin!(self.inner.cluster.watch_environments());
+    /// Follows one cluster; never returns.
+    async fn follow_place(&self, place: &Place) {
+        let Some(writers) = place.mirror.take_writers() else {
+            tracing::error!("the clusters are watched already: Previews::run was called twice");
+            return;
+        };
+        let Writers {
+            environments,
+            projects,
+        } = writers;
+        tokio::join!(
+            self.follow_environments(place, environments),
+            self.follow_projects(place, projects),
+            self.follow_health(place),
+        );
+    }
+
+    /// Says when a cluster falls silent, and goes on with what could not be done meanwhile when it
+    /// answers again; never returns.
+    async fn follow_health(&self, place: &Place) {
+        let mut health = place.cluster.follow_health();
+        let cluster = place.cluster.name();
+        // Neither fails: the cluster, which tells of it, is here.
+        while let Ok(silent) = health
+            .wait_for(Health::is_silent)
+            .await
+            .map(|it| it.clone())
+        {
+            if let Health::Silent { why, .. } = silent {
+                let error = self.inner.settings.redactor.redact(&why);
+                tracing::warn!(
+                    component = crate::COMPONENT,
+                    event = "cluster-silent",
+                    cluster,
+                    error = %error
+                );
+            }
+            // While nothing else is asked of it, this is how it is noticed that it is back.
+            while place.cluster.health().is_silent() {
+                tokio::time::sleep(PROBE).await;
+                let _ = place.cluster.ping().await;
+            }
+            tracing::info!(
+                component = crate::COMPONENT,
+                event = "cluster-answers",
+                cluster
+            );
+            self.take_up(place).await;
+        }
+    }
+
+    async fn follow_environments(&self, place: &Place, mut mirror: Writer<Environment>) {
+        let mut events = std::pin::pin!(place.cluster.watch_environments());
         while let Some(event) = events.next().await {
             let event = match event {
                 Ok(event) => event,
@@ -71,21 +124,32 @@ impl Previews {
                 self.inner.news.add(id);
             }
             if matches!(event, watcher::Event::InitDone) {
-                self.inner.mirrored.store(true, Ordering::SeqCst);
-                self.look_at_all_previews().await;
+                place.mirror.note_environments();
+                self.take_up(place).await;
             }
         }
     }
 
-    /// Previews whose Environment went away while nobody watched bring no event.
-    async fn look_at_all_previews(&self) {
-        match self.inner.store.present_previews().await {
-            Ok(all) => all.iter().for_each(|it| self.inner.news.add(&it.id)),
+    /// Looks at all previews of a cluster after a time in which it was not heard: those whose
+    /// Environment went away meanwhile bring no event, and what could not be done waits.
+    async fn take_up(&self, place: &Place) {
+        let taking_up = async {
+            let given_up = self.inner.store.failed_cleanups().await?;
+            for preview in self.inner.store.present_previews().await? {
+                let here = self.inner.places.name_of(&preview) == place.cluster.name();
+                if here && !given_up.iter().any(|it| it.id == preview.id) {
+                    self.see_to(&preview).await?;
+                }
+            }
+            Ok::<_, Error>(())
+        };
+        if let Err(e) = taking_up.await {
             // The sweep does the same before long.
-            Err(e) => tracing::warn!(
+            tracing::warn!(
+                cluster = place.cluster.name(),
                 error = self.redacted_chain(&e),
-                "the previews could not be listed"
-            ),
+                "the previews of a cluster could not be looked at"
+            );
         }
     }
 
@@ -111,15 +175,16 @@ impl Previews {
             return Ok(());
         };
         let namespace = project_namespace(&preview.team, &preview.project);
-        let environment = self
-            .inner
-            .mirror
-            .environment(&namespace, &preview.environment)
-            .filter(|it| preview_id(it) == Some(id));
-        match environment {
-            Some(environment) => self.believe(&preview, &environment).await?,
-            None if self.inner.mirrored.load(Ordering::SeqCst) => self.miss(&preview).await?,
-            None => {}
+        // Where the cluster is not configured (any more), nothing is told and nothing is missed.
+        if let Ok(Place { mirror, .. }) = self.inner.places.of(&preview) {
+            let environment = mirror
+                .environment(&namespace, &preview.environment)
+                .filter(|it| preview_id(it) == Some(id));
+            match environment {
+                Some(environment) => self.believe(&preview, &environment).await?,
+                None if mirror.has_environments() => self.miss(&preview).await?,
+                None => {}
+            }
         }
         let preview = store.preview(id).await?.unwrap_or(preview);
         self.changed(&preview);

@@ -8,14 +8,13 @@ mod plan;
 
 use std::time::Duration;
 
-use catalyst_cluster::{Cluster, ClusterError};
+use catalyst_cluster::{Attempt, Cluster, ClusterError, ConnectionError};
 use catalyst_crd::labels::{NAMESPACE_TYPE, PROJECT, TEAM, WEB_MANAGER};
 use catalyst_crd::{Environment, Project};
 use catalyst_model::names::{project_namespace, team_namespace};
 use catalyst_model::state::PreviewStatus;
 use catalyst_store::{Preview, PreviewReport, StoreError, Work};
 use chrono::Utc;
-use kube::Api;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -24,12 +23,15 @@ use crate::Previews;
 use crate::crew::Crew;
 use crate::desired::{Blueprint, differs};
 use crate::error::{Error, ErrorKind};
-use crate::observe::{Wanted, observe};
+use crate::observe::{Revision, Wanted, observe};
 use crate::report::{VANISHED, as_it_is};
 use plan::{Action, plan};
 
 /// How often to look for work that became due without anybody saying so.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// The port of an image of which nobody said another.
+const IMAGE_PORT: u16 = 3000;
 
 /// How long the few calls of one piece of work may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -74,12 +76,22 @@ impl Previews {
     pub(crate) async fn work(&self, stop: CancellationToken) {
         let mut crew = Crew::default();
         while !stop.is_cancelled() {
-            if crew.len() < self.inner.settings.workers {
+            if !self.inner.places.all_busy() {
                 let holder = Uuid::new_v4().to_string();
                 let lease = self.inner.settings.lease;
-                match self.inner.store.claim_work(&holder, lease).await {
+                let busy = self.inner.places.busy();
+                let claimed = self.inner.store.claim_work_except(&holder, lease, &busy);
+                match claimed.await {
                     Ok(Some(work)) => {
-                        crew.start(holder.clone(), self.clone().do_work(work, holder));
+                        // Never without one: this task alone takes them. What lives in a cluster
+                        // that is not configured needs none.
+                        let hand = self.inner.places.of(&work.preview).ok();
+                        let hand = hand.and_then(|it| it.hands.clone().try_acquire_owned().ok());
+                        let working = self.clone().do_work(work, holder.clone());
+                        crew.start(holder, async move {
+                            working.await;
+                            drop(hand);
+                        });
                         continue;
                     }
                     Ok(None) => {}
@@ -147,18 +159,27 @@ impl Previews {
     async fn bring_in_time(&self, preview: &Preview) -> Result<Option<Duration>, Failure> {
         let doing = tokio::time::timeout(PATIENCE, self.bring_in_step(preview));
         doing.await.unwrap_or_else(|_| {
-            let on = format!("Environment of {}", preview.namespace);
-            let attempted = "bring in step the";
-            Err(ClusterError::TimedOut { attempted, on }.into())
+            let attempt = Attempt {
+                verb: "bring in step",
+                on: format!("the Environment of {}", preview.namespace),
+                cluster: self.inner.places.name_of(preview).to_owned(),
+            };
+            Err(ClusterError::from(ConnectionError::TimedOut { attempt }).into())
         })
     }
 
     /// Does the next thing; returns when to look again, if nothing else leads to a look.
     async fn bring_in_step(&self, preview: &Preview) -> Result<Option<Duration>, Failure> {
-        let cluster = &self.inner.cluster;
+        let place = self.inner.places.of(preview)?;
+        if let Some(silence) = place.silence() {
+            return Err(Failure {
+                error: Error::Conflict(silence),
+                passing: true,
+            });
+        }
+        let environments = place.cluster.objects::<Environment>();
         let namespace = project_namespace(&preview.team, &preview.project);
-        let api = cluster.environments(&namespace);
-        let present = read(&api, &namespace, preview).await?;
+        let present = environments.get(&namespace, &preview.environment).await?;
         let action = plan(
             preview,
             present.as_ref(),
@@ -169,12 +190,14 @@ impl Previews {
             Action::Nothing => Ok(None),
             Action::Wait(time) => Ok(Some(time)),
             Action::Apply => {
-                self.apply(preview, present.as_ref(), &api, &namespace)
+                self.apply(preview, present.as_ref(), &place.cluster, &namespace)
                     .await?;
                 Ok(None)
             }
             Action::Delete => {
-                cluster.delete(&api, &preview.environment).await?;
+                environments
+                    .delete(&namespace, &preview.environment)
+                    .await?;
                 step!(preview, "k8s-resources-deletion-requested", "deleting");
                 Ok(Some(self.inner.settings.removal_patience))
             }
@@ -193,10 +216,9 @@ impl Previews {
         &self,
         preview: &Preview,
         present: Option<&Environment>,
-        api: &Api<Environment>,
+        cluster: &Cluster,
         namespace: &str,
     ) -> Result<(), Failure> {
-        let cluster = &self.inner.cluster;
         let project = project(cluster, preview).await?;
         let wanted = wanted(preview);
         let wish = Blueprint {
@@ -207,10 +229,12 @@ impl Previews {
             project: &project,
             source: &self.source_of(preview).await?,
             branch: &preview.branch,
-            number: preview.number.try_into().map_err(|e| Failure {
-                error: Error::unavailable("the pull request's number cannot be used", e),
-                passing: false,
-            })?,
+            number: preview.number.map(TryInto::try_into).transpose().map_err(
+                |e: catalyst_model::ids::InvalidId| Failure {
+                    error: Error::unavailable("the pull request's number cannot be used", e),
+                    passing: false,
+                },
+            )?,
             wanted: &wanted,
             secrets: &self.secrets_version(preview).await?,
             request_id: preview.request_id.as_deref(),
@@ -233,7 +257,8 @@ impl Previews {
             .await?;
         let of_project = [(NAMESPACE_TYPE, "project"), team, project];
         cluster.ensure_namespace(namespace, &of_project).await?;
-        let applied = cluster.apply(api, WEB_MANAGER, &wish).await?;
+        let environments = cluster.objects::<Environment>();
+        let applied = environments.apply(WEB_MANAGER, &wish).await?;
         if preview.attempt > 1 && preview.status == PreviewStatus::Pending {
             step!(preview, "retry-started", "retrying");
         }
@@ -342,31 +367,29 @@ impl Previews {
 
 /// What the row wants of the cluster.
 pub(crate) fn wanted(preview: &Preview) -> Wanted {
+    let revision = match (&preview.commit, &preview.image) {
+        (Some(commit), _) => Revision::Commit(commit.clone()),
+        (None, Some(image)) => {
+            let port = preview.port.and_then(|port| u16::try_from(port).ok());
+            Revision::Image(image.clone(), port.unwrap_or(IMAGE_PORT))
+        }
+        (None, None) => Revision::Newest(preview.branch.clone()),
+    };
     Wanted {
-        commit: preview.commit.clone(),
+        revision,
         attempt: preview.attempt,
     }
-}
-
-async fn read(
-    api: &Api<Environment>,
-    namespace: &str,
-    preview: &Preview,
-) -> Result<Option<Environment>, ClusterError> {
-    let name = &preview.environment;
-    api.get_opt(name)
-        .await
-        .map_err(|e| ClusterError::new("read", &format!("Environment {namespace}/{name}"), e))
 }
 
 async fn project(cluster: &Cluster, preview: &Preview) -> Result<Project, Failure> {
     let namespace = team_namespace(&preview.team);
     let name = &preview.project;
-    let on = format!("Project {namespace}/{name}");
-    let found = cluster.projects(&namespace).get_opt(name).await;
-    let found = found.map_err(|e| ClusterError::new("read", &on, e))?;
+    let found = cluster.objects::<Project>().get(&namespace, name).await?;
     found.ok_or_else(|| Failure {
-        error: Error::Conflict(format!("{on} is gone: make it again, and retry")),
+        error: Error::Conflict(format!(
+            "Project {namespace}/{name} is gone from cluster {}: make it again there, and retry",
+            cluster.name()
+        )),
         passing: false,
     })
 }
@@ -387,13 +410,16 @@ pub(crate) mod tests {
             repository_id: "r".into(),
             repository: "acme/shop".parse().unwrap(),
             repository_removed: false,
-            number: 7,
-            title: String::new(),
-            author: String::new(),
-            pull_request_url: String::new(),
+            number: Some(7),
+            title: Some(String::new()),
+            author: Some(String::new()),
+            pull_request_url: Some(String::new()),
             branch: "b".into(),
-            commit: "a".repeat(40).parse().unwrap(),
+            commit: Some("a".repeat(40).parse().unwrap()),
+            image: None,
+            port: None,
             serving_commit: None,
+            cluster: None,
             namespace: "acme-shop-preview-7".into(),
             environment: "preview-7".into(),
             status,
@@ -403,10 +429,11 @@ pub(crate) mod tests {
             url: None,
             request_id: None,
             attempt: 1,
-            pull_request_created_at: DateTime::UNIX_EPOCH,
+            preview_created_at: DateTime::UNIX_EPOCH,
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
             last_deployed_at: None,
+            expires_at: None,
             deleted_at: None,
         }
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "use_cases/common/mod.rs"]
 mod common;
 
 use std::io::Write;

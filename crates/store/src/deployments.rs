@@ -33,25 +33,22 @@ impl From<DeploymentRow> for DeploymentView {
 }
 
 impl Store {
-    /// Every deployment of the pull request, newest first.
+    /// Every deployment of the preview, newest first.
     ///
     /// # Errors
     /// As every method: see [`StoreError`].
-    pub async fn deployments(
-        &self,
-        pull_request_id: &str,
-    ) -> Result<Vec<DeploymentView>, StoreError> {
+    pub async fn deployments(&self, preview_id: &str) -> Result<Vec<DeploymentView>, StoreError> {
         let rows: Vec<DeploymentRow> = read!(
             self,
-            "list the deployments of the pull request",
-            pull_request_id,
+            "list the deployments of the preview",
+            preview_id,
             |db| {
                 sqlx::query_as(
-                    "SELECT p.commit_sha, d.attempt, d.result, d.message, d.started_at, d.finished_at
+                    "SELECT COALESCE(NULLIF(p.commit_sha, ''), p.serving_commit, '') AS commit_sha, d.attempt, d.result, d.message, d.started_at, d.finished_at
                      FROM pull_request_pods p JOIN deployments d ON d.pod_id = p.id
-                     WHERE p.pull_request_id = $1 ORDER BY d.started_at DESC, d.attempt DESC",
+                     WHERE p.preview_id = $1 ORDER BY d.started_at DESC, d.attempt DESC",
                 )
-                .bind(pull_request_id)
+                .bind(preview_id)
                 .fetch_all(db)
                 .await
             }

@@ -39,8 +39,10 @@ pub use database::{SessionPool, Store};
 pub use deliveries::{Delivery, NewDelivery};
 pub use error::StoreError;
 pub use kept_logs::{KeptLog, KeptLogBounds, NewKeptLog};
-pub use listing::Scope;
-pub use previews::{Preview, PreviewReport, PreviewRequest, Reported, Request, Requested};
+pub use listing::{Listing, Scope};
+pub use previews::{
+    ManualPreview, Preview, PreviewReport, PreviewRequest, Reported, Request, Requested,
+};
 pub use projects::{ProjectRepository, ProjectSync};
 pub use pull_requests::{
     NewPullRequest, PullRequest, PullRequestState, ReviewStatus, UpsertedPullRequest,

@@ -7,7 +7,7 @@
 )]
 
 use catalyst_model::state::PreviewStatus;
-use catalyst_model::views::PreviewFilter;
+use catalyst_model::views::{PreviewFilter, PreviewOrder, PreviewSource};
 use sqlx::{Executor, QueryBuilder, Row};
 
 use crate::database::Database;
@@ -16,7 +16,7 @@ use crate::{Store, deliveries, values, work};
 
 /// Enough rows for a planner to care: 20 teams, 4,000 pull requests with two commits each, and
 /// 4,000 deliveries, of which one in ten waits.
-const ROWS: [&str; 7] = [
+const ROWS: [&str; 9] = [
     "INSERT INTO teams (id, name, created_at)
      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20)
      SELECT 't' || i, 'team-' || i, TIME FROM n",
@@ -31,9 +31,11 @@ const ROWS: [&str; 7] = [
      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
      SELECT 'q' || i, 'rt' || (i % 20 + 1), '' || i, i, 'Change', 'octocat', '', 'open', 'ready',
          'a', 'topic', FALSE, TIME, TIME, TIME FROM n",
-    "INSERT INTO pull_request_pods (id, pull_request_id, commit_sha, namespace, deployment_name,
-         status, branch, team_id, is_current, created_at, updated_at)
-     SELECT q.id || c.sha, q.id, c.sha, 'ns-' || q.number, 'preview', 'running', 'topic',
+    "INSERT INTO previews (id, pull_request_id, repo_id, created_at, updated_at)
+     SELECT id, id, repo_id, TIME, TIME FROM pull_requests",
+    "INSERT INTO pull_request_pods (id, pull_request_id, preview_id, commit_sha, namespace,
+         deployment_name, status, branch, team_id, is_current, created_at, updated_at)
+     SELECT q.id || c.sha, q.id, q.id, c.sha, 'ns-' || q.number, 'preview', 'running', 'topic',
          r.team_id, c.sha = 'b', TIME, TIME
      FROM pull_requests q JOIN repositories r ON r.id = q.repo_id,
          (SELECT 'a' AS sha UNION ALL SELECT 'b') c",
@@ -41,7 +43,9 @@ const ROWS: [&str; 7] = [
      SELECT 'd' || number, 'push', 'lane-' || (number % 100), TIME, TIME,
          CASE number % 10 WHEN 0 THEN NULL ELSE TIME END
      FROM pull_requests",
-    "UPDATE pull_requests SET work_due_at = TIME WHERE number % 100 = 0",
+    "UPDATE previews SET work_due_at = TIME
+     WHERE id IN (SELECT id FROM pull_requests WHERE number % 100 = 0)",
+    "INSERT INTO users (id, login, created_at, updated_at) VALUES ('u', 'local', TIME, TIME)",
 ];
 
 const SQLITE_TIME: &str = "'2025-06-15T15:06:40+00:00'";
@@ -139,6 +143,30 @@ async fn the_list_uses_its_indexes(store: &Store) {
     uses(&plan, "idx_pod_removed");
     let plan = plan!(store, |query| push_counts(&mut query, Scope::Teams(&teams)));
     uses(&plan, "idx_pod_team");
+    for order in [PreviewOrder::Status, PreviewOrder::Title, PreviewOrder::Age] {
+        let ordered = PreviewFilter {
+            order,
+            offset: 50,
+            limit: 50,
+            ..PreviewFilter::default()
+        };
+        let plan = plan!(store, |query| push_page(
+            &mut query,
+            Scope::Teams(&teams),
+            &ordered
+        ));
+        uses(&plan, "idx_pod_team");
+    }
+    let by_hand = PreviewFilter {
+        source: Some(PreviewSource::Manual),
+        ..PreviewFilter::default()
+    };
+    let plan = plan!(store, |query| push_page(
+        &mut query,
+        Scope::Teams(&teams),
+        &by_hand
+    ));
+    uses(&plan, "idx_pod_");
 }
 
 async fn the_queues_use_their_indexes(store: &Store) {
@@ -149,7 +177,7 @@ async fn the_queues_use_their_indexes(store: &Store) {
             deliveries::CLAIMABLE,
             &["idx_delivery_due", "idx_delivery_lane"][..],
         ),
-        (work::CLAIMABLE, &["idx_pull_request_work"][..]),
+        (work::CLAIMABLE, &["idx_preview_work"][..]),
     ] {
         let plan = plan!(store, |query| {
             let (mut before, mut rest) = push_time(sql);

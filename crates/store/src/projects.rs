@@ -18,6 +18,8 @@ pub struct ProjectSync {
     pub team: String,
     /// The project's name.
     pub project: String,
+    /// The cluster in which its Project object stands.
+    pub cluster: String,
     /// What is wrong with the object, for its team to see.
     pub problem: Option<String>,
     /// Its repositories in the order of its sources. Of two entries for one repository the first
@@ -60,10 +62,10 @@ impl Store {
                 .fetch_one(&mut *tx)
                 .await?;
             let project_id: String = sqlx::query_scalar(
-                "INSERT INTO projects (id, team_id, name, problem, created_at, updated_at)
-                 VALUES ($1, $2, $3, $4, $5, $5)
+                "INSERT INTO projects (id, team_id, name, problem, created_at, updated_at, cluster)
+                 VALUES ($1, $2, $3, $4, $5, $5, $6)
                  ON CONFLICT (team_id, name) DO UPDATE
-                 SET problem = excluded.problem, updated_at = excluded.updated_at, removed_at = NULL
+                 SET problem = excluded.problem, cluster = excluded.cluster, updated_at = excluded.updated_at, removed_at = NULL
                  RETURNING id",
             )
             .bind(new_id())
@@ -71,6 +73,7 @@ impl Store {
             .bind(&sync.project)
             .bind(sync.problem.as_deref().map(text))
             .bind(now)
+            .bind(text(&sync.cluster))
             .fetch_one(&mut *tx)
             .await?;
 
@@ -160,6 +163,67 @@ impl Store {
         )
     }
 
+    /// The cluster in which a project lives that is not removed: none where there is no such
+    /// project, and none within where it was made before clusters had names.
+    ///
+    /// # Errors
+    /// As every method: see [`StoreError`].
+    pub async fn project_cluster(
+        &self,
+        team: &str,
+        project: &str,
+    ) -> Result<Option<Option<String>>, StoreError> {
+        let object = format!("{team}/{project}");
+        read!(self, "find the project", object, |db| {
+            sqlx::query_scalar(
+                "SELECT p.cluster FROM projects p JOIN teams t ON t.id = p.team_id
+                 WHERE t.name = $1 AND p.name = $2 AND p.removed_at IS NULL",
+            )
+            .bind(team)
+            .bind(project)
+            .fetch_optional(db)
+            .await
+        })
+    }
+
+    /// Moves a project, with all its previews, to the cluster of another name: for one whose cluster
+    /// is not configured any more.
+    ///
+    /// # Errors
+    /// As every method: see [`StoreError`].
+    pub async fn move_project(
+        &self,
+        team: &str,
+        project: &str,
+        cluster: &str,
+    ) -> Result<(), StoreError> {
+        let object = format!("{team}/{project}");
+        transaction!(self, "move the project", object, |tx| {
+            let id: Option<String> = sqlx::query_scalar(
+                "UPDATE projects SET cluster = $3, updated_at = $4
+                 WHERE name = $2 AND team_id = (SELECT id FROM teams WHERE name = $1)
+                 RETURNING id",
+            )
+            .bind(team)
+            .bind(project)
+            .bind(text(cluster))
+            .bind(now())
+            .fetch_optional(&mut *tx)
+            .await?;
+            sqlx::query(
+                "UPDATE pull_request_pods SET cluster = $2
+                 WHERE deleted_at IS NULL AND pull_request_id IN
+                     (SELECT q.id FROM pull_requests q JOIN repositories r ON r.id = q.repo_id
+                      WHERE r.project_id = $1)",
+            )
+            .bind(id)
+            .bind(text(cluster))
+            .execute(&mut *tx)
+            .await?;
+            Ok(())
+        })
+    }
+
     /// The projects of these teams, by team and name, with the number of their present previews.
     ///
     /// # Errors
@@ -167,10 +231,10 @@ impl Store {
     pub async fn list_projects(&self, scope: Scope<'_>) -> Result<Vec<ProjectView>, StoreError> {
         let rows: Vec<ProjectRow> = read!(self, "list", "the projects", |db| {
             let mut query = QueryBuilder::new(
-                "SELECT t.name AS team, p.name, p.problem, r.full_name AS repository,
-                     (SELECT COUNT(*) FROM pull_requests q
-                      JOIN pull_request_pods d ON d.pull_request_id = q.id
-                      WHERE q.repo_id = r.id AND d.is_current AND d.deleted_at IS NULL) AS previews
+                "SELECT t.name AS team, p.name, p.problem, p.cluster, r.full_name AS repository,
+                     (SELECT COUNT(*) FROM previews v
+                      JOIN pull_request_pods d ON d.preview_id = v.id
+                      WHERE v.repo_id = r.id AND d.is_current AND d.deleted_at IS NULL) AS previews
                  FROM projects p JOIN teams t ON t.id = p.team_id
                  LEFT JOIN repositories r ON r.project_id = p.id AND r.removed_at IS NULL
                  WHERE p.removed_at IS NULL",
@@ -195,6 +259,7 @@ impl Store {
                     repositories: Vec::new(),
                     previews: 0,
                     problem: row.problem,
+                    cluster: row.cluster,
                 });
             project.repositories.extend(row.repository);
             project.previews += row.previews;
@@ -208,6 +273,7 @@ struct ProjectRow {
     team: String,
     name: String,
     problem: Option<String>,
+    cluster: Option<String>,
     repository: Option<String>,
     #[sqlx(try_from = "i64")]
     previews: u32,

@@ -1,6 +1,6 @@
 //! What Catalyst has yet to do in the cluster: one thing a preview at a time.
 //!
-//! Each pull request has at most one piece of work: to bring the cluster in step with its current
+//! Each preview has at most one piece of work: to bring the cluster in step with its current
 //! preview. What that is (apply the Environment, or remove it) the worker reads off the preview's
 //! status. A request for work that comes while the work is in hand is kept, and is claimed once
 //! that one ends.
@@ -33,10 +33,10 @@ impl Store {
     pub async fn schedule_work(&self, id: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
         transaction!(self, "schedule work on the preview", id, |tx| {
             let scheduled = sqlx::query(
-                "UPDATE pull_requests SET work_due_at = $2, work_tries = 0, work_error = NULL,
+                "UPDATE previews SET work_due_at = $2, work_tries = 0, work_error = NULL,
                      work_given_up_at = NULL
                  WHERE id = $1 AND EXISTS (SELECT 1 FROM pull_request_pods
-                     WHERE pull_request_id = $1 AND is_current)",
+                     WHERE preview_id = $1 AND is_current)",
             )
             .bind(id)
             .bind(at)
@@ -57,9 +57,9 @@ impl Store {
         let count: i64 = read!(self, "count", "the work", |db| {
             // What is only looked at again later, or was given up, does not wait.
             sqlx::query_scalar(
-                "SELECT COUNT(*) FROM pull_requests q
-                 WHERE COALESCE(q.work_due_at, q.work_locked_until) IS NOT NULL
-                   AND (q.work_locked_until > $1 OR q.work_due_at <= $1)",
+                "SELECT COUNT(*) FROM previews v
+                 WHERE COALESCE(v.work_due_at, v.work_locked_until) IS NOT NULL
+                   AND (v.work_locked_until > $1 OR v.work_due_at <= $1)",
             )
             .bind(now())
             .fetch_one(db)
@@ -80,31 +80,50 @@ impl Store {
         holder: &str,
         lease: Duration,
     ) -> Result<Option<Work>, StoreError> {
+        self.claim_work_except(holder, lease, &[]).await
+    }
+
+    /// The same, leaving aside the work in these clusters; the empty name stands for the cluster of
+    /// previews that name none.
+    ///
+    /// # Errors
+    /// As every method: see [`StoreError`].
+    pub async fn claim_work_except(
+        &self,
+        holder: &str,
+        lease: Duration,
+        clusters: &[&str],
+    ) -> Result<Option<Work>, StoreError> {
         // Looking first keeps idle workers from queueing for SQLite's one writer.
+        let look = claimable(clusters.len(), 2);
         let due: Option<String> = read!(self, "look for", "work", |db| {
-            sqlx::query_scalar(CLAIMABLE)
-                .bind(now())
-                .fetch_optional(db)
-                .await
+            let mut query = sqlx::query_scalar(&look).bind(now());
+            for cluster in clusters {
+                query = query.bind(*cluster);
+            }
+            query.fetch_optional(db).await
         })?;
         if due.is_none() {
             return Ok(None);
         }
         let now = now();
         let claim = format!(
-            "UPDATE pull_requests SET work_due_at = NULL, work_locked_by = $2,
+            "UPDATE previews SET work_due_at = NULL, work_locked_by = $2,
                  work_locked_until = $3, work_tries = work_tries + 1
-             WHERE id = ({CLAIMABLE} {}) RETURNING id, work_tries",
-            self.database.skip_locked("q")
+             WHERE id = ({} {}) RETURNING id, work_tries",
+            claimable(clusters.len(), 4),
+            self.database.skip_locked("v")
         );
-        let current = format!("{PREVIEW} {PREVIEW_TABLES} WHERE p.is_current AND q.id = $1");
+        let current = format!("{PREVIEW} {PREVIEW_TABLES} WHERE p.is_current AND v.id = $1");
         transaction!(self, "claim", "work", |tx| {
-            let claimed: Option<(String, i64)> = sqlx::query_as(&claim)
+            let mut query = sqlx::query_as(&claim)
                 .bind(now)
                 .bind(holder)
-                .bind(now + lease)
-                .fetch_optional(&mut *tx)
-                .await?;
+                .bind(now + lease);
+            for cluster in clusters {
+                query = query.bind(*cluster);
+            }
+            let claimed: Option<(String, i64)> = query.fetch_optional(&mut *tx).await?;
             let Some((id, tries)) = claimed else {
                 return Ok(None);
             };
@@ -131,7 +150,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         transaction!(self, "renew the claim on the preview", id, |tx| {
             let renewed = sqlx::query(
-                "UPDATE pull_requests SET work_locked_until = $3
+                "UPDATE previews SET work_locked_until = $3
                  WHERE id = $1 AND work_locked_by = $2",
             )
             .bind(id)
@@ -155,7 +174,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         transaction!(self, "finish the work on the preview", id, |tx| {
             let finished = sqlx::query(
-                "UPDATE pull_requests SET work_due_at = COALESCE(work_due_at, $3), work_tries = 0,
+                "UPDATE previews SET work_due_at = COALESCE(work_due_at, $3), work_tries = 0,
                      work_error = NULL, work_locked_by = NULL, work_locked_until = NULL
                  WHERE id = $1 AND work_locked_by = $2",
             )
@@ -182,7 +201,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         transaction!(self, "put back the work on the preview", id, |tx| {
             let failed = sqlx::query(
-                "UPDATE pull_requests SET work_due_at = COALESCE(work_due_at, $3),
+                "UPDATE previews SET work_due_at = COALESCE(work_due_at, $3),
                      work_error = $4, work_locked_by = NULL, work_locked_until = NULL
                  WHERE id = $1 AND work_locked_by = $2",
             )
@@ -209,7 +228,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         transaction!(self, "give up the work on the preview", id, |tx| {
             let given_up = sqlx::query(
-                "UPDATE pull_requests SET work_error = $4,
+                "UPDATE previews SET work_error = $4,
                      work_given_up_at = CASE WHEN work_due_at IS NULL THEN $3 ELSE NULL END,
                      work_locked_by = NULL, work_locked_until = NULL
                  WHERE id = $1 AND work_locked_by = $2",
@@ -231,7 +250,7 @@ impl Store {
     pub async fn release_work(&self, holder: &str) -> Result<(), StoreError> {
         transaction!(self, "release the work of", holder, |tx| {
             sqlx::query(
-                "UPDATE pull_requests SET work_due_at = COALESCE(work_due_at, $2),
+                "UPDATE previews SET work_due_at = COALESCE(work_due_at, $2),
                      work_tries = CASE WHEN work_tries > 0 THEN work_tries - 1 ELSE 0 END,
                      work_locked_by = NULL, work_locked_until = NULL
                  WHERE work_locked_by = $1",
@@ -251,14 +270,15 @@ impl Store {
     pub async fn failed_cleanups(&self) -> Result<Vec<FailedCleanup>, StoreError> {
         let rows: Vec<FailedCleanupRow> = read!(self, "list", "the failed removals", |db| {
             sqlx::query_as(
-                "SELECT q.id, p.namespace, r.full_name, q.number, q.work_error, q.work_tries,
-                     q.work_given_up_at
-                 FROM pull_requests q
-                 JOIN pull_request_pods p ON p.pull_request_id = q.id AND p.is_current
-                 JOIN repositories r ON r.id = q.repo_id
-                 WHERE q.work_given_up_at IS NOT NULL
+                "SELECT v.id, p.namespace, r.full_name, q.number, v.work_error, v.work_tries,
+                     v.work_given_up_at
+                 FROM previews v
+                 JOIN pull_request_pods p ON p.preview_id = v.id AND p.is_current
+                 JOIN repositories r ON r.id = v.repo_id
+                 LEFT JOIN pull_requests q ON q.id = v.pull_request_id
+                 WHERE v.work_given_up_at IS NOT NULL
                    AND p.status = 'deleting' AND p.deleted_at IS NULL
-                 ORDER BY q.work_given_up_at DESC",
+                 ORDER BY v.work_given_up_at DESC",
             )
             .fetch_all(db)
             .await
@@ -269,18 +289,32 @@ impl Store {
 
 /// The work that has been due for longest and is not in hand. `$1` is the time. Work whose
 /// holder died is due when its claim ends.
-pub(crate) const CLAIMABLE: &str = "SELECT q.id FROM pull_requests q
-    WHERE COALESCE(q.work_due_at, q.work_locked_until) IS NOT NULL
-      AND COALESCE(q.work_due_at, q.work_locked_until) <= $1
-      AND (q.work_locked_until IS NULL OR q.work_locked_until <= $1)
-    ORDER BY COALESCE(q.work_due_at, q.work_locked_until) LIMIT 1";
+pub(crate) const CLAIMABLE: &str = "SELECT v.id FROM previews v
+    WHERE COALESCE(v.work_due_at, v.work_locked_until) IS NOT NULL
+      AND COALESCE(v.work_due_at, v.work_locked_until) <= $1
+      AND (v.work_locked_until IS NULL OR v.work_locked_until <= $1)
+    ORDER BY COALESCE(v.work_due_at, v.work_locked_until) LIMIT 1";
+
+/// [`CLAIMABLE`] without the work in so many clusters, whose names are bound from `$first` on.
+fn claimable(clusters: usize, first: usize) -> String {
+    if clusters == 0 {
+        return CLAIMABLE.to_owned();
+    }
+    let names: Vec<String> = (first..first + clusters).map(|n| format!("${n}")).collect();
+    let elsewhere = format!(
+        "AND NOT EXISTS (SELECT 1 FROM pull_request_pods p WHERE p.preview_id = v.id
+             AND p.is_current AND COALESCE(p.cluster, '') IN ({})) ORDER BY",
+        names.join(", ")
+    );
+    CLAIMABLE.replace("ORDER BY", &elsewhere)
+}
 
 #[derive(sqlx::FromRow)]
 struct FailedCleanupRow {
     id: String,
     namespace: String,
     full_name: String,
-    number: i64,
+    number: Option<i64>,
     work_error: Option<String>,
     #[sqlx(try_from = "i64")]
     work_tries: u32,
@@ -290,7 +324,10 @@ struct FailedCleanupRow {
 impl From<FailedCleanupRow> for FailedCleanup {
     fn from(row: FailedCleanupRow) -> Self {
         Self {
-            pull_request: format!("{}#{}", row.full_name, row.number),
+            pull_request: match row.number {
+                Some(number) => format!("{}#{number}", row.full_name),
+                None => row.full_name,
+            },
             id: row.id,
             namespace: row.namespace,
             error: row.work_error.unwrap_or_default(),

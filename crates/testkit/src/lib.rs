@@ -9,4 +9,5 @@
 pub mod git_server;
 pub mod github;
 pub mod postgres;
+pub mod proxy;
 pub mod store;

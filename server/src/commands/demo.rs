@@ -154,6 +154,7 @@ async fn ensure_project(
         clone_url: Some(repository.url()),
         branch: "main".to_owned(),
         installation_id: None,
+        cluster: None,
     };
     previews.create_project(actor, new).await?;
     // Webhooks about it count once the server has seen it too.

@@ -4,6 +4,7 @@
 
 pub mod demo;
 pub mod operator;
+pub mod preview;
 pub mod project;
 pub mod render;
 pub mod serve;

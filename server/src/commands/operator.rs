@@ -2,7 +2,6 @@
 //!
 //! Several may run: they elect a leader, which alone does anything, and the others stand by.
 
-use catalyst_cluster::{Cluster, ClusterSource};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -14,7 +13,7 @@ use crate::{
 /// Runs until it is asked to stop.
 pub async fn run(common: Common, routing: PreviewRouting) -> anyhow::Result<()> {
     let settings = wiring::operator_settings(&common, &routing, false)?;
-    let cluster = Cluster::connect(&ClusterSource::Inferred).await?;
+    let cluster = wiring::default_cluster().await?;
     let election = wiring::election(&cluster, &routing);
     let shutdown = CancellationToken::new();
     let inside = match common.metrics_listen {

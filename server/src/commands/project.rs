@@ -27,6 +27,9 @@ pub enum ProjectCommand {
         /// The branch that is run where no commit is named.
         #[arg(long, default_value = "main")]
         branch: String,
+        /// The cluster that its previews are to live in [default: the default cluster].
+        #[arg(long = "cluster", id = "project_cluster", value_name = "NAME")]
+        cluster: Option<String>,
     },
     /// List the projects.
     List,
@@ -44,6 +47,7 @@ impl ProjectCommand {
                 repository,
                 clone_url,
                 branch,
+                cluster,
             } => {
                 let new = NewProject {
                     team,
@@ -52,6 +56,7 @@ impl ProjectCommand {
                     clone_url,
                     branch,
                     installation_id: None,
+                    cluster,
                 };
                 let project = previews.create_project(&actor, new).await?;
                 println!(
@@ -64,14 +69,15 @@ impl ProjectCommand {
             Self::List => {
                 let projects = previews.projects(&actor).await?;
                 println!(
-                    "{:<20} {:<20} {:>8}  REPOSITORIES",
-                    "TEAM", "PROJECT", "PREVIEWS"
+                    "{:<20} {:<20} {:<16} {:>8}  REPOSITORIES",
+                    "TEAM", "PROJECT", "CLUSTER", "PREVIEWS"
                 );
                 for project in projects {
                     println!(
-                        "{:<20} {:<20} {:>8}  {}",
+                        "{:<20} {:<20} {:<16} {:>8}  {}",
                         project.team,
                         project.name,
+                        project.cluster.unwrap_or_default(),
                         project.previews,
                         project.repositories.join(", ")
                     );

@@ -4,7 +4,6 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
 use axum::serve::ListenerExt;
-use catalyst_cluster::{Cluster, ClusterSource};
 use catalyst_localkube::LocalKube;
 use catalyst_operator::WebSide;
 use catalyst_previews::{PreviewSettings, Previews};
@@ -20,7 +19,8 @@ use crate::{
         limits::SignInLimits,
     },
     settings::{
-        Common, GitHubSettings, PreviewRouting, SecretSettings, SettingsError, ShellSettings,
+        Common, GitHubSettings, Keeping, PreviewRouting, SecretSettings, SettingsError,
+        ShellSettings,
     },
     wiring,
 };
@@ -36,6 +36,8 @@ pub struct Serve {
     shells: ShellSettings,
     #[command(flatten)]
     secrets: SecretSettings,
+    #[command(flatten)]
+    keeping: Keeping,
 
     /// Address of a second listener, which answers requests for Git credentials and nothing else:
     /// pods of previews may reach it, and not the dashboard [default: with the embedded cluster a
@@ -111,13 +113,13 @@ impl Serve {
         } else {
             None
         };
-        let cluster = match &embedded {
-            Some(embedded) => {
-                let path = wiring::write_kubeconfig(&data, &embedded.kubeconfig())?;
-                Cluster::connect(&ClusterSource::Kubeconfig(path)).await?
-            }
-            None => Cluster::connect(&ClusterSource::Inferred).await?,
+        let kubeconfig = match &embedded {
+            Some(it) => Some(wiring::write_kubeconfig(&data, &it.kubeconfig())?),
+            None => None,
         };
+        let clusters = wiring::clusters(&common, kubeconfig).await?;
+        // The one that this process's own operator works in, if it has one.
+        let cluster = clusters.default_cluster().clone();
         if local {
             cluster.install_crds().await?;
             // The same door as in a Kubernetes, with the same proof.
@@ -137,7 +139,8 @@ impl Serve {
             operator_account: Some(account),
             ..wiring::preview_settings(&common, &self.github, &self.secrets, notices)
         };
-        let previews = Previews::new(store.clone(), cluster.clone(), github, settings);
+        let settings = self.keeping.apply(settings);
+        let previews = Previews::new(store.clone(), clusters.clone(), github, settings);
         previews.open_secrets().await?;
         let mut background = JoinSet::new();
         match (self.run_operator.unwrap_or(local), local) {
@@ -198,7 +201,8 @@ impl Serve {
             }
         });
         let app = http::router(state, sessions, public_url.starts_with("https://"));
-        tracing::info!(url = %public_url, cluster = cluster.name(), data = %data.display(), "Catalyst is listening");
+        let names = clusters.names().collect::<Vec<_>>().join(", ");
+        tracing::info!(url = %public_url, clusters = names, default = cluster.name(), data = %data.display(), "Catalyst is listening");
         if local {
             let link = wiring::sign_in_link(&store, &common).await?;
             tracing::info!("sign in once with {link}");

@@ -5,7 +5,6 @@
 use std::{fmt::Debug, time::Duration};
 
 use anyhow::Context;
-use catalyst_cluster::{Cluster, ClusterSource};
 use catalyst_crd::{Environment, Project, labels::NAMESPACE_TYPE};
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Namespace};
 use kube::{
@@ -15,13 +14,15 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::wiring;
+
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Removes previews, which the operator does, then Projects, then the namespaces of teams and
 /// projects; ends when nothing is left. `web` is the Deployment of the web side, `NAMESPACE/NAME`,
 /// which is stopped first: it would ask for the previews anew.
 pub async fn run(web: Option<&str>) -> anyhow::Result<()> {
-    let client = Cluster::connect(&ClusterSource::Inferred).await?.client();
+    let client = wiring::default_cluster().await?.client();
     if let Some(web) = web {
         stop(&client, web).await?;
     }

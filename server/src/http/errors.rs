@@ -4,6 +4,7 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
+pub use catalyst_cluster::chain;
 use catalyst_previews::{Error, ErrorKind};
 use http::StatusCode;
 use serde_json::json;
@@ -28,17 +29,4 @@ pub fn json(error: &Error) -> Response {
     }
     let body = json!({ "success": false, "error": error.to_string() });
     (status(error.kind()), Json(body)).into_response()
-}
-
-/// An error with everything beneath it, outermost first.
-#[must_use]
-pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

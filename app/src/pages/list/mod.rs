@@ -38,7 +38,6 @@ const TYPING_PAUSE: Duration = Duration::from_millis(250);
 pub(crate) fn ListPage() -> impl IntoView {
     let params = use_query_map();
     let query = Memo::new(move |_| params.with(ListQuery::read));
-    // The order is applied to what is there; only the rest asks the server.
     let filter = Memo::new(move |_| query.with(ListQuery::filter));
     let first = Resource::new(move || filter.get(), list_previews);
     let list = LiveList::new();
@@ -52,10 +51,16 @@ pub(crate) fn ListPage() -> impl IntoView {
             <div>
                 <h1>"Previews"</h1>
                 <p class="lede">
-                    "Every open pull request, running." <LiveMark connection />
+                    "Every open pull request, and what was made by hand. " <LiveMark connection />
                 </p>
             </div>
-            <SearchForm query />
+            <div class="head-tools">
+                <SearchForm query />
+                <a class="button primary" href="/preview-environments/new">
+                    <Icon glyph=Glyph::Plus />
+                    "Create preview"
+                </a>
+            </div>
         </header>
         <ActionFailure error=failure />
         <Transition fallback=|| view! { <SkeletonRows what="previews" rows=8 /> }>
@@ -137,12 +142,28 @@ fn Content(
     let empty = move || list.rows.with(Vec::is_empty);
     view! {
         <Tabs list query />
+        <Unmeasured why=list.unmeasured />
         <Show when=move || !empty() fallback=move || view! { <NoPreviews list query /> }>
             <Table list query retry />
         </Show>
         <Pager list query />
     }
     .into_any()
+}
+
+/// Says why there are no figures of usage.
+#[component]
+fn Unmeasured(#[prop(into)] why: Signal<Option<String>>) -> impl IntoView {
+    move || {
+        why.get().map(|why| {
+            view! {
+                <p class="notice quiet">
+                    <Icon glyph=Glyph::Gauge />
+                    <span>{why}</span>
+                </p>
+            }
+        })
+    }
 }
 
 #[component]
@@ -257,6 +278,8 @@ fn Table(
                         <th role="columnheader" scope="col" class="col-commit">
                             "Commit"
                         </th>
+                        <SortHeader query order=Order::Cpu label="CPU" class="col-cpu" />
+                        <SortHeader query order=Order::Memory label="Memory" class="col-memory" />
                         <SortHeader query order=Order::Age label="Age" class="col-age" />
                         <th role="columnheader" scope="col" class="col-action">
                             <span class="unseen">"Action"</span>
@@ -352,6 +375,10 @@ fn NoPreviews(list: LiveList, query: Memo<ListQuery>) -> impl IntoView {
                     Tab::Ready => ("None is ready", "Previews appear here as soon as they answer."),
                     Tab::InProgress => ("Nothing is in progress", "All previews have arrived."),
                     Tab::Failed => ("Nothing has failed", "Previews that could not be brought up appear here."),
+                    Tab::OverQuota => (
+                        "None uses too much",
+                        "Previews that use more CPU or memory than they are meant to appear here.",
+                    ),
                     _ => (
                         "Nothing waits for approval",
                         "Pull requests from forks appear here until a maintainer lets them run.",

@@ -2,7 +2,7 @@
 
 use catalyst_model::{
     state::PreviewStatus,
-    views::{PreviewCounts, PreviewFilter, PreviewSummary},
+    views::{PreviewCounts, PreviewFilter, PreviewOrder, PreviewSummary},
 };
 use leptos_router::params::ParamsMap;
 
@@ -11,8 +11,8 @@ use crate::{
     status::{Bucket, bucket},
 };
 
-/// As many as one request may ask for.
-const PAGE: u32 = 500;
+/// How many rows a page has.
+const PAGE: u32 = 50;
 
 /// A tab of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,16 +23,18 @@ pub(crate) enum Tab {
     InProgress,
     Failed,
     Blocked,
+    OverQuota,
     Removed,
 }
 
 impl Tab {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::All,
         Self::Ready,
         Self::InProgress,
         Self::Failed,
         Self::Blocked,
+        Self::OverQuota,
         Self::Removed,
     ];
 
@@ -44,6 +46,7 @@ impl Tab {
             Self::InProgress => "in-progress",
             Self::Failed => "failed",
             Self::Blocked => "approval",
+            Self::OverQuota => "over-quota",
             Self::Removed => "removed",
         }
     }
@@ -55,6 +58,7 @@ impl Tab {
             Self::InProgress => "In progress",
             Self::Failed => "Failed",
             Self::Blocked => "Needs approval",
+            Self::OverQuota => "Over quota",
             Self::Removed => "Removed",
         }
     }
@@ -67,6 +71,7 @@ impl Tab {
             Self::InProgress => Some(counts.in_progress),
             Self::Failed => Some(counts.failed),
             Self::Blocked => Some(counts.blocked),
+            Self::OverQuota => Some(counts.over_quota),
             Self::Removed => None,
         }
     }
@@ -79,6 +84,7 @@ impl Tab {
             Self::InProgress => bucket(preview) == Some(Bucket::InProgress),
             Self::Failed => bucket(preview) == Some(Bucket::Failed),
             Self::Blocked => bucket(preview) == Some(Bucket::Blocked),
+            Self::OverQuota => preview.deleted_at.is_none() && preview.is_exceeding_quota(),
             Self::Removed => preview.deleted_at.is_some(),
         }
     }
@@ -93,15 +99,39 @@ pub(crate) enum Order {
     Status,
     Title,
     Age,
+    Cpu,
+    Memory,
 }
 
 impl Order {
+    const NAMED: [Self; 5] = [
+        Self::Status,
+        Self::Title,
+        Self::Age,
+        Self::Cpu,
+        Self::Memory,
+    ];
+
+    /// The server's word for it.
+    const fn asked(self) -> PreviewOrder {
+        match self {
+            Self::Changed => PreviewOrder::Changed,
+            Self::Status => PreviewOrder::Status,
+            Self::Title => PreviewOrder::Title,
+            Self::Age => PreviewOrder::Age,
+            Self::Cpu => PreviewOrder::Cpu,
+            Self::Memory => PreviewOrder::Memory,
+        }
+    }
+
     const fn word(self) -> &'static str {
         match self {
             Self::Changed => "",
             Self::Status => "status",
             Self::Title => "title",
             Self::Age => "age",
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
         }
     }
 }
@@ -128,7 +158,7 @@ impl ListQuery {
                 .find(|t| t.word() == tab)
                 .unwrap_or_default(),
             search: word("q").trim().to_owned(),
-            order: [Order::Status, Order::Title, Order::Age]
+            order: Order::NAMED
                 .into_iter()
                 .find(|o| o.word() == order)
                 .unwrap_or_default(),
@@ -213,7 +243,7 @@ impl ListQuery {
     /// What the server is asked for.
     pub(crate) fn filter(&self) -> PreviewFilter {
         let statuses = match self.tab {
-            Tab::All | Tab::Blocked | Tab::Removed => Vec::new(),
+            Tab::All | Tab::Blocked | Tab::OverQuota | Tab::Removed => Vec::new(),
             Tab::Ready => vec![PreviewStatus::Running],
             Tab::InProgress => vec![PreviewStatus::Pending, PreviewStatus::Deploying],
             Tab::Failed => vec![PreviewStatus::Failed],
@@ -221,6 +251,9 @@ impl ListQuery {
         PreviewFilter {
             statuses,
             blocked: self.tab == Tab::Blocked,
+            over_quota: self.tab == Tab::OverQuota,
+            order: self.order.asked(),
+            reverse: self.reverse,
             search: (!self.search.is_empty()).then(|| self.search.clone()),
             removed: self.tab == Tab::Removed,
             offset: self.page * PAGE,
@@ -234,13 +267,16 @@ impl ListQuery {
         matching.div_ceil(PAGE).max(1)
     }
 
-    /// Puts rows into the order asked for; equal ones stay as they are.
+    /// Puts the rows of a page into the order asked for, in which the server lists them, once their
+    /// data have changed; equal ones stay as they are.
     pub(crate) fn sort<T>(&self, rows: &mut [T], preview: impl Fn(&T) -> PreviewSummary) {
         match self.order {
             Order::Changed => return,
             Order::Status => rows.sort_by_cached_key(|row| urgency(&preview(row))),
             Order::Title => rows.sort_by_cached_key(|row| preview(row).title.to_lowercase()),
             Order::Age => rows.sort_by_cached_key(|row| std::cmp::Reverse(preview(row).created_at)),
+            // Figures change all the time; rows that jump cannot be read.
+            Order::Cpu | Order::Memory => return,
         }
         if self.reverse {
             rows.reverse();

@@ -8,10 +8,12 @@ use crate::{
     components::{
         icons::{Glyph, Icon},
         pill::LivePill,
-        text::{Age, Commit, Cut},
+        text::{Age, Commit, Cut, Until},
+        usage::{Kind, UsageCell},
     },
     format,
     pages::preview::href as page_of,
+    session::use_clock,
     status::{Tone, answers, badge, bucket, still_serving},
 };
 
@@ -38,6 +40,12 @@ pub(crate) fn PreviewRow(
             <td role="cell" class="col-commit">
                 <CommitCell data />
             </td>
+            <td role="cell" class="col-cpu">
+                <Usage data kind=Kind::Cpu />
+            </td>
+            <td role="cell" class="col-memory">
+                <Usage data kind=Kind::Memory />
+            </td>
             <td role="cell" class="col-age">
                 <Age at=created />
             </td>
@@ -63,11 +71,15 @@ fn TitleCell(data: Signal<PreviewSummary>) -> impl IntoView {
             </a>
             {move || {
                 let (number, url) = number.get();
-                number.map(|number| view! { <NumberLink number url /> })
+                match number {
+                    Some(number) => view! { <NumberLink number url /> }.into_any(),
+                    None => view! { <span class="tag">"By hand"</span> }.into_any(),
+                }
             }}
         </div>
         <div class="row-sub">
             <Cut name=origin />
+            <Ending data />
             {move || {
                 explained
                     .get()
@@ -82,6 +94,36 @@ fn TitleCell(data: Signal<PreviewSummary>) -> impl IntoView {
         </div>
     }
     .into_any()
+}
+
+/// Says that it ends soon.
+#[component]
+pub(crate) fn Ending(data: Signal<PreviewSummary>) -> impl IntoView {
+    let clock = use_clock();
+    let ends =
+        Memo::new(move |_| data.with(|p| p.expires_at.filter(|_| p.expires_soon(clock.now()))));
+    move || {
+        ends.get().map(|at| {
+            view! {
+                <span class="row-message warn ending">"ends " <Until at=Signal::stored(at) /></span>
+            }
+        })
+    }
+}
+
+/// What it uses of one thing.
+#[component]
+fn Usage(data: Signal<PreviewSummary>, kind: Kind) -> impl IntoView {
+    let usage = Memo::new(move |_| data.with(|p| p.usage.clone()));
+    move || match usage.get() {
+        Some(usage) => view! { <UsageCell kind usage /> }.into_any(),
+        None => view! {
+            <span class="none" title="Not measured">
+                "–"
+            </span>
+        }
+        .into_any(),
+    }
 }
 
 /// What the row says beyond its status, and in which tone.
@@ -153,7 +195,10 @@ fn CommitCell(data: Signal<PreviewSummary>) -> impl IntoView {
     let serving = Memo::new(move |_| data.with(|p| still_serving(p).map(str::to_owned)));
     view! {
         <div class="commit-line">
-            {move || view! { <Commit sha=commit.get() /> }}
+            {move || match commit.get() {
+                sha if sha.is_empty() => view! { <span class="none">"–"</span> }.into_any(),
+                sha => view! { <Commit sha /> }.into_any(),
+            }}
             {move || {
                 serving
                     .get()

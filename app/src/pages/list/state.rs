@@ -1,6 +1,9 @@
 //! The list's rows and counts, kept true by the news that come in.
 
-use catalyst_model::views::{PreviewChange, PreviewCounts, PreviewList, PreviewSummary};
+use catalyst_model::{
+    usage::UsageOf,
+    views::{PreviewChange, PreviewCounts, PreviewList, PreviewSummary},
+};
 use leptos::prelude::*;
 
 use super::query::Tab;
@@ -33,6 +36,8 @@ pub(crate) struct LiveList {
     pub(crate) rows: RwSignal<Vec<Row>>,
     pub(crate) counts: RwSignal<PreviewCounts>,
     pub(crate) matching: RwSignal<u32>,
+    /// Why figures of usage are missing.
+    pub(crate) unmeasured: RwSignal<Option<String>>,
     /// The last change, in a sentence for those who do not see it.
     pub(crate) announced: RwSignal<String>,
 }
@@ -44,6 +49,7 @@ impl LiveList {
             rows: RwSignal::new(Vec::new()),
             counts: RwSignal::new(PreviewCounts::default()),
             matching: RwSignal::new(0),
+            unmeasured: RwSignal::new(None),
             announced: RwSignal::new(String::new()),
         }
     }
@@ -72,6 +78,7 @@ impl LiveList {
         }
         self.counts.try_set(list.counts);
         self.matching.try_set(list.matching);
+        self.unmeasured.try_set(list.unmeasured);
     }
 
     /// Takes in a piece of news. Returns whether the list must be read anew to be true again:
@@ -111,6 +118,34 @@ impl LiveList {
                 // The tab of removed previews has gained one.
                 tab == Tab::Removed
             }
+            PreviewChange::Usage {
+                measured,
+                over_quota,
+            } => {
+                let before = self.counts.try_get_untracked().unwrap_or_default();
+                if before.over_quota != over_quota {
+                    self.counts
+                        .try_update(|counts| counts.over_quota = over_quota);
+                }
+                self.measure(measured);
+                // Which ones they are is the server's to say.
+                tab == Tab::OverQuota && before.over_quota != over_quota
+            }
+        }
+    }
+
+    /// Shows what previews use. The others keep their last figures.
+    fn measure(self, measured: Vec<UsageOf>) {
+        let rows = self.rows.try_get_untracked().unwrap_or_default();
+        for row in rows {
+            let present = row.untracked();
+            let news = measured.iter().find(|it| it.namespace == present.namespace);
+            if let Some(news) = news.filter(|_| present.deleted_at.is_none()) {
+                let usage = news.usage.clone().after(present.usage.as_ref());
+                if present.usage.as_ref() != Some(&usage) {
+                    row.preview.update(|preview| preview.usage = Some(usage));
+                }
+            }
         }
     }
 
@@ -136,7 +171,7 @@ impl LiveList {
 
 #[cfg(test)]
 mod tests {
-    use catalyst_model::state::PreviewStatus;
+    use catalyst_model::{state::PreviewStatus, usage::PreviewUsage};
     use leptos::prelude::Owner;
 
     use super::*;
@@ -212,6 +247,43 @@ mod tests {
                 }
             ));
             assert!(list.apply(Tab::All, PreviewChange::Reload));
+        });
+    }
+
+    #[test]
+    fn figures_go_to_their_rows_with_the_course_that_was_known() {
+        with_owner(|| {
+            let list = list();
+            let id = fixtures::ready().id;
+            let row = |list: LiveList| {
+                let rows = list.rows.get_untracked();
+                rows.into_iter()
+                    .find(|row| row.id == id)
+                    .map(|row| row.untracked())
+            };
+            let known = row(list).and_then(|it| it.usage);
+            let mut usage = fixtures::usage(700, 200);
+            usage.history.until += 1;
+            let measured = vec![UsageOf {
+                namespace: fixtures::ready().namespace,
+                usage: usage.clone(),
+            }];
+            let change = PreviewChange::Usage {
+                measured,
+                over_quota: 1,
+            };
+            assert!(!list.apply(Tab::All, change.clone()));
+            let now = row(list).and_then(|it| it.usage);
+            assert_eq!(now.as_ref().map(|it| it.used), Some(usage.used));
+            let points =
+                |usage: &Option<PreviewUsage>| usage.as_ref().map_or(0, |it| it.history.cpu.len());
+            assert!(points(&now) > points(&known) || points(&known) == 0);
+            assert_eq!(list.counts.get_untracked().over_quota, 1);
+            list.counts.update(|counts| counts.over_quota = 5);
+            assert!(
+                list.apply(Tab::OverQuota, change),
+                "another one may have joined"
+            );
         });
     }
 

@@ -1,11 +1,11 @@
 //! The preview's title, state, address and actions.
 
-use catalyst_model::views::{PreviewDetail, PreviewSummary};
+use catalyst_model::views::{PreviewDetail, PreviewSource, PreviewSummary};
 use leptos::prelude::*;
 
 use super::href;
 use crate::{
-    api::{ApprovePreview, DeletePreview, RetryPreview},
+    api::{ApprovePreview, DeletePreview, ExtendPreview, RetryPreview},
     components::{
         copy::CopyButton,
         failure::ActionFailure,
@@ -15,6 +15,7 @@ use crate::{
     },
     format, live,
     pages::list::{LiveMark, row::NumberLink},
+    session::use_clock,
     status::{answers, badge},
 };
 
@@ -65,20 +66,30 @@ fn Origin(detail: RwSignal<PreviewDetail>) -> impl IntoView {
     let branch = Memo::new(move |_| detail.with(|d| d.summary.branch.clone()));
     let created = detail.with_untracked(|d| d.summary.created_at);
     let summary = detail.with_untracked(|d| d.summary.clone());
+    let opened = match summary.source {
+        PreviewSource::PullRequest => "opened ",
+        PreviewSource::Manual => "made ",
+    };
     view! {
         <p class="lede origin">
             <span>{summary.repository}</span>
-            {summary
-                .number
-                .map(|number| view! { <NumberLink number url=summary.pull_request_url /> })}
+            {match summary.number {
+                Some(number) => {
+                    view! { <NumberLink number url=summary.pull_request_url /> }.into_any()
+                }
+                None => view! { <span class="tag">"By hand"</span> }.into_any(),
+            }}
             <span class="dot" aria-hidden="true"></span>
             <span class="origin-commit">
-                {move || view! { <Commit sha=commit.get() /> }} " on "
+                {move || {
+                    let sha = commit.get();
+                    (!sha.is_empty()).then(|| view! { <Commit sha /> " on " })
+                }}
                 {move || view! { <Cut name=branch.get() /> }}
             </span>
             <span class="dot" aria-hidden="true"></span>
             <span>
-                "opened " <Ago at=created />
+                {opened} <Ago at=created />
                 {summary.author.map(|author| format!(" by {author}"))}
             </span>
         </p>
@@ -121,6 +132,15 @@ fn Address(detail: RwSignal<PreviewDetail>) -> impl IntoView {
 fn Actions(detail: RwSignal<PreviewDetail>) -> impl IntoView {
     let retry = ServerAction::<RetryPreview>::new();
     let approve = ServerAction::<ApprovePreview>::new();
+    let extend = ServerAction::<ExtendPreview>::new();
+    let clock = use_clock();
+    let keep = Memo::new(move |_| {
+        detail.with(|d| {
+            let ends =
+                d.summary.source == PreviewSource::Manual || d.summary.expires_soon(clock.now());
+            d.allowed.extend && d.summary.expires_at.is_some() && ends
+        })
+    });
     let allowed = Memo::new(move |_| detail.with(|d| d.allowed));
     let id = StoredValue::new(detail.with_untracked(|d| d.summary.id.clone()));
     let commit = Memo::new(move |_| detail.with(|d| d.summary.commit.clone()));
@@ -132,7 +152,9 @@ fn Actions(detail: RwSignal<PreviewDetail>) -> impl IntoView {
     });
     let failure = Signal::derive(move || {
         let of_approval = approve.value().get().and_then(Result::err);
-        of_approval.or_else(|| retry.value().get().and_then(Result::err))
+        of_approval
+            .or_else(|| retry.value().get().and_then(Result::err))
+            .or_else(|| extend.value().get().and_then(Result::err))
     });
     view! {
         <div class="head-actions">
@@ -143,6 +165,15 @@ fn Actions(detail: RwSignal<PreviewDetail>) -> impl IntoView {
                         <button type="submit" class="button" disabled=retry.pending()>
                             <Icon glyph=Glyph::Refresh />
                             "Retry"
+                        </button>
+                    </ActionForm>
+                </Show>
+                <Show when=move || keep.get()>
+                    <ActionForm action=extend>
+                        <input type="hidden" name="id" value=id.get_value() />
+                        <button type="submit" class="button" disabled=extend.pending()>
+                            <Icon glyph=Glyph::Clock />
+                            "Keep longer"
                         </button>
                     </ActionForm>
                 </Show>
@@ -224,7 +255,12 @@ pub(crate) fn DeleteQuestion(
         <p>
             "Everything in " <code class="breakable">{summary.namespace}</code>
             " is stopped and removed: its workloads, its data and its logs. "
-            "The pull request stays open, and the next push brings the preview back."
+            {match summary.source {
+                PreviewSource::PullRequest => {
+                    "The pull request stays open, and the next push brings the preview back."
+                }
+                PreviewSource::Manual => "It does not come back by itself.",
+            }}
         </p>
         <ActionFailure error=failure />
         <ActionForm action=delete>

@@ -6,6 +6,7 @@ mod history;
 mod logs;
 mod notice;
 pub(crate) mod pods;
+mod resources;
 mod shell;
 mod steps;
 mod story;
@@ -108,6 +109,7 @@ fn Preview(preview: PreviewDetail, lines: FirstLines, settings: LogSettings) -> 
             </div>
             <div class="column">
                 <facts::Facts detail />
+                <resources::ResourcesCard detail />
                 <pods::Pods detail settings shells />
                 <history::Deployments detail />
             </div>

@@ -2,16 +2,17 @@
 
 use catalyst_model::{
     state::PreviewStatus,
-    views::{PreviewDetail, StepState},
+    views::{PreviewDetail, PreviewSource, StepState},
 };
 use leptos::prelude::*;
 
 use crate::{
     components::{
         icons::{Glyph, Icon},
-        text::Ago,
+        text::{Ago, Until},
     },
     format,
+    session::use_clock,
     status::{Tone, still_serving},
 };
 
@@ -32,9 +33,40 @@ pub(super) fn Notices(
     problem: RwSignal<Option<String>>,
 ) -> impl IntoView {
     let notice = Memo::new(move |_| detail.with(notice_of));
+    let clock = use_clock();
+    let ending = Memo::new(move |_| {
+        detail.with(|d| {
+            let at = d.summary.expires_at.filter(|_| d.summary.expires_soon(clock.now()))?;
+            let then = match d.summary.source {
+                PreviewSource::PullRequest => {
+                    "Nothing was pushed to it for a while; the next push brings it back, and “Keep longer” begins its time anew."
+                }
+                PreviewSource::Manual => "“Keep longer” begins its time anew.",
+            };
+            Some((at, then))
+        })
+    });
     let removed = Memo::new(move |_| detail.with(|d| d.summary.deleted_at));
     view! {
         {move || notice.get().map(|notice| view! { <Banner notice /> })}
+        {move || {
+            ending
+                .get()
+                .map(|(at, then)| {
+                    view! {
+                        <p class="notice warn">
+                            <Icon glyph=Glyph::Clock />
+                            <span>
+                                <strong>"This preview is removed " <Until at=Signal::stored(at) /> ","</strong>
+                                " on "
+                                <time datetime=at.to_rfc3339()>{format::exact(at)}</time>
+                                ". "
+                                {then}
+                            </span>
+                        </p>
+                    }
+                })
+        }}
         {move || {
             removed
                 .get()

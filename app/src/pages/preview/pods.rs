@@ -68,6 +68,16 @@ fn Pod(pod: PodView, page: String, settings: LogSettings, shells: Shells) -> imp
             <div class="pod-sub">
                 {pod.commit.map(|sha| view! { <code>{format::short_commit(&sha)}</code> })}
                 {pod.created_at.map(|at| view! { <Age at /> })}
+                {pod
+                    .used
+                    .map(|used| {
+                        view! {
+                            <span class="pod-used">
+                                {format::cpu(used.cpu_millicores)} " · "
+                                {format::memory(used.memory_mib)}
+                            </span>
+                        }
+                    })}
             </div>
             <ul class="containers">{pod.containers.into_iter().map(container).collect_view()}</ul>
         </li>

@@ -133,6 +133,19 @@ fn Platform(platform: ProjectPlatform, reload: Callback<()>) -> impl IntoView {
                     {format!("Project {} of team {}.", platform.name, platform.team)}
                 </p>
             </div>
+            <div class="head-tools">
+                <a
+                    class="button primary"
+                    href=format!(
+                        "/preview-environments/new?of={}/{}",
+                        platform.team,
+                        platform.name,
+                    )
+                >
+                    <Icon glyph=Glyph::Plus />
+                    "Create preview"
+                </a>
+            </div>
         </header>
         {problem}
         <dl class="card figures">

@@ -7,18 +7,16 @@
     reason = "each test uses its part, and fails where it stands"
 )]
 
-pub mod proxy;
-
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use catalyst_cluster::Cluster;
 use catalyst_localkube::{LocalKube, LocalKubeConfig};
+use catalyst_testkit::proxy::Proxy;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{DeleteParams, PostParams};
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client, Config};
-use proxy::Proxy;
 use serde_json::{Value, json};
 
 /// Nothing here takes that long; a machine that is busy with other tests may.
@@ -67,6 +65,13 @@ impl Scene {
             embedded,
         };
         scene.make_namespace(&scene.namespace).await;
+        scene
+    }
+
+    /// With the definitions of Environment and Project.
+    pub async fn with_definitions() -> Self {
+        let scene = Self::start().await;
+        scene.cluster.install_crds().await.unwrap();
         scene
     }
 

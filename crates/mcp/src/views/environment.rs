@@ -2,13 +2,14 @@
 
 use catalyst_model::{
     state::PreviewStatus,
+    usage::PreviewUsage,
     views::{DeploymentResult, PreviewDetail, StepState},
 };
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Event, Pod, PullRequest, Repo};
+use super::{Event, Pod, PullRequest, Repo, ResourceUsage};
 
 /// A preview.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -60,6 +61,14 @@ pub struct Environment {
     pub steps: Vec<Step>,
     /// The conditions of the Environment in the cluster.
     pub conditions: Vec<Condition>,
+    /// Whether it uses more than it should; null: not measured.
+    pub is_exceeding_quota: Option<bool>,
+    /// What it uses; null: not measured.
+    pub resource_usage: Option<ResourceUsage>,
+    /// Why it is not known what it uses.
+    pub unmeasured: Option<String>,
+    /// When it ends by itself; null: with its pull request.
+    pub expires_at: Option<DateTime<Utc>>,
     /// Its pods, newest first.
     pub pods: Vec<Pod>,
     /// What Kubernetes reports, newest first.
@@ -217,6 +226,10 @@ impl Environment {
                 })
                 .collect(),
             conditions,
+            is_exceeding_quota: it.usage.as_ref().map(PreviewUsage::is_exceeding),
+            resource_usage: it.usage.as_ref().map(ResourceUsage::of),
+            unmeasured: detail.unmeasured,
+            expires_at: it.expires_at,
             pods,
             events: detail.events.into_iter().map(Event::of).collect(),
             deployments: detail

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use catalyst_crd::project::Quota;
+use catalyst_model::quantity::millis;
 use k8s_openapi::api::core::v1::{
     LimitRange, LimitRangeItem, LimitRangeSpec, ResourceQuota, ResourceQuotaSpec,
 };
@@ -46,7 +47,7 @@ impl Allowance {
     pub fn of(quota: Option<&Quota>) -> Result<Self, Problem> {
         let mut allowance = Self::default();
         let read = |field: &str, text: &str, thousandths: bool| {
-            milli(text)
+            millis(text)
                 .map(|milli| if thousandths { milli } else { milli / 1000 })
                 .filter(|&amount| amount > 0)
                 .ok_or_else(|| {
@@ -146,65 +147,10 @@ fn memory(bytes: i128) -> Quantity {
     Quantity(format!("{amount}{suffix}"))
 }
 
-/// A Kubernetes quantity in thousandths, rounded up.
-fn milli(text: &str) -> Option<i128> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (number, suffix) = text.split_at(end);
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if number.is_empty()
-        || number.len() > 18
-        || fraction.contains('.')
-        || (whole.is_empty() && fraction.is_empty())
-    {
-        return None;
-    }
-    let factor: i128 = match suffix {
-        "m" => 1,
-        "" => 1000,
-        "k" => 1_000_000,
-        "M" => 1_000_000_000,
-        "G" => 1_000_000_000_000,
-        "T" => 1_000_000_000_000_000,
-        "Ki" => 1000 << 10,
-        "Mi" => 1000 << 20,
-        "Gi" => 1000 << 30,
-        "Ti" => 1000 << 40,
-        _ => return None,
-    };
-    let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
-    let scale = 10_i128.pow(u32::try_from(fraction.len()).ok()?);
-    Some((digits * factor + scale - 1) / scale)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quantities_are_read_as_kubernetes_reads_them() {
-        for (text, expected) in [
-            ("2", Some(2000)),
-            ("500m", Some(500)),
-            ("0.5", Some(500)),
-            (".5", Some(500)),
-            ("1.5k", Some(1_500_000)),
-            ("1Ki", Some(1_024_000)),
-            ("8Gi", Some((8 << 30) * 1000)),
-            ("0.0001", Some(1)),
-            ("", None),
-            (".", None),
-            ("-1", None),
-            ("1.2.3", None),
-            ("4 Gi", None),
-            ("lots", None),
-            ("9999999999999999999999999999999999999999", None),
-        ] {
-            assert_eq!(milli(text), expected, "{text}");
-        }
-    }
 
     #[test]
     fn amounts_are_written_in_canonical_form() {

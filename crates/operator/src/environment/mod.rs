@@ -17,21 +17,22 @@ mod write;
 
 use std::sync::Arc;
 
+use catalyst_cluster::chain;
 use catalyst_crd::{Environment, labels};
 use futures::StreamExt;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config, Error as ControllerError};
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::{Controller, WatchStreamExt, watcher};
+use kube::runtime::{Controller, WatchStreamExt};
 use kube::{Api, Resource, ResourceExt};
 use tokio::sync::watch as news;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::cache::{Caches, Cluster, made_by_us, waits, watch};
+use crate::cache::{Caches, Cluster, made_by_us, watch};
 use crate::context::{Backoff, Context, PASS_LIMIT, Written};
-use crate::error::{Error, chain};
+use crate::error::Error;
 use crate::metrics::Pass;
 use crate::network::Enforcement;
 use crate::settings::OperatorSettings;
@@ -49,13 +50,9 @@ pub(crate) async fn run(
     enforcement: news::Receiver<Option<Enforcement>>,
     shutdown: CancellationToken,
 ) {
-    let own = watcher(
-        Api::<Guarded>::all(client.clone()),
-        watcher::Config::default(),
-    );
+    let own = catalyst_cluster::watch::watch(Api::<Guarded>::all(client.clone()), "");
     let (reader, writer) = kube::runtime::reflector::store();
     let own = own
-        .backoff(waits())
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
         .touched_objects()

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use catalyst_cluster::chain;
 use catalyst_crd::Environment;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DeleteParams, Preconditions};
@@ -11,7 +12,7 @@ use kube::{Api, ResourceExt};
 
 use crate::context::Context;
 use crate::desired::namespace::is_owned_by;
-use crate::error::{Error, chain};
+use crate::error::Error;
 
 /// Deletes the namespaces that were made for an Environment that does not exist.
 pub(super) async fn remove(context: Arc<Context>, home: String, name: String) {

@@ -18,8 +18,9 @@ use crate::context::Context;
 use crate::desired::Target;
 use crate::desired::record::{HELD_SECRETS, Held, record, recorded};
 use crate::desired::workload::SECRETS;
-use crate::error::{Error, chain};
+use crate::error::Error;
 use crate::web::WebError;
+use catalyst_cluster::chain;
 
 /// How long to wait before the web side is asked again.
 const PAUSE: std::time::Duration = std::time::Duration::from_secs(3);

@@ -14,6 +14,7 @@ mod objects;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use catalyst_cluster::chain;
 use futures::StreamExt;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -26,7 +27,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::error::{Error, chain};
+use crate::error::Error;
 use objects::{LABEL, RUN, Side};
 
 /// For how long a pod tries. Some plugins need seconds until a new pod is cut off.

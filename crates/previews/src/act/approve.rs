@@ -30,18 +30,18 @@ impl Previews {
                 preview.namespace
             )));
         }
-        if preview.commit != *commit {
+        if let Some(present) = preview.commit.as_ref().filter(|it| *it != commit) {
             return Err(Error::Conflict(format!(
                 "preview {} stands at commit {} by now: look at that one and approve it",
                 preview.namespace,
-                preview.commit.short()
+                present.short()
             )));
         }
         self.inner.store.approve_commit(&preview.id, commit).await?;
         let details = json!({
             "commit": commit.as_str(),
             "namespace": preview.namespace,
-            "pull_request": format!("{}#{}", preview.repository, preview.number),
+            "pull_request": preview.origin(),
         });
         self.audit(actor, "preview.approve", &preview.id, details)
             .await?;

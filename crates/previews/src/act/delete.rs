@@ -1,6 +1,7 @@
 //! Removing a preview.
 
 use catalyst_model::state::Role;
+use catalyst_store::Preview;
 use serde_json::json;
 
 use crate::Previews;
@@ -8,7 +9,8 @@ use crate::actor::Actor;
 use crate::error::Error;
 
 impl Previews {
-    /// Removes a preview; takes the role admin or owner. A later push brings it back. One that is
+    /// Removes a preview; takes the role admin or owner. A later push brings back
+    /// that of a pull request. One that is
     /// being removed already goes on being removed.
     ///
     /// # Errors
@@ -24,17 +26,23 @@ impl Previews {
             )));
         }
         let details = json!({
-            "commit": preview.commit.as_str(),
+            "commit": preview.commit,
             "namespace": preview.namespace,
-            "pull_request": format!("{}#{}", preview.repository, preview.number),
+            "pull_request": preview.origin(),
         });
         self.audit(actor, "preview.delete", &preview.id, details)
             .await?;
-        let store = &self.inner.store;
-        store
-            .set_removed_commit(&preview.id, Some(&preview.commit))
-            .await?;
+        self.stays_away(&preview).await?;
         self.remove(&preview.id, &format!("{} deleted it", actor.login))
             .await
+    }
+
+    /// Keeps a pull request's preview from coming back before the next push.
+    pub(crate) async fn stays_away(&self, preview: &Preview) -> Result<(), Error> {
+        if let (Some(_), Some(commit)) = (preview.number, &preview.commit) {
+            let store = &self.inner.store;
+            store.set_removed_commit(&preview.id, Some(commit)).await?;
+        }
+        Ok(())
     }
 }

@@ -27,7 +27,7 @@ impl Previews {
         let store = &self.inner.store;
         let retried = store.retry_preview(&preview.id, request.as_deref()).await?;
         let details = json!({
-            "commit": retried.commit.as_str(),
+            "commit": retried.commit,
             "attempt": retried.attempt,
             "namespace": retried.namespace,
         });

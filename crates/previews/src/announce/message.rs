@@ -17,6 +17,7 @@ impl Previews {
     pub(super) fn comment(
         &self,
         preview: &Preview,
+        commit: &CommitSha,
         deployments: &[DeploymentView],
     ) -> Result<CommentBody, Failure> {
         let url = preview.url.as_deref().and_then(|url| Url::parse(url).ok());
@@ -44,7 +45,7 @@ impl Previews {
         };
         let comment = PreviewComment {
             state,
-            commit: &preview.commit,
+            commit,
             namespace: Some(&preview.namespace),
             page: page.as_ref(),
             updated_at: since(preview, deployments.first()),
@@ -58,6 +59,7 @@ impl Previews {
         &self,
         github: &GitHub,
         preview: &Preview,
+        commit: &CommitSha,
         state: CommitState,
     ) -> Result<(), Failure> {
         let page = self.page(preview);
@@ -79,7 +81,7 @@ impl Previews {
             description: &description,
             target_url: target,
         };
-        let set = github.set_commit_status(&preview.repository, &preview.commit, &status);
+        let set = github.set_commit_status(&preview.repository, commit, &status);
         Ok(set.await?)
     }
 

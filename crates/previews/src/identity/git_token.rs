@@ -1,6 +1,7 @@
 //! Credentials for cloning a private repository: to the container that clones, for that one
 //! repository.
 
+use catalyst_cluster::{Cluster, ClusterError};
 use catalyst_crd::identity::{GIT_ACCOUNT, GIT_AUDIENCE};
 use catalyst_crd::labels::{MANAGED_BY, MANAGER, NAMESPACE_TYPE, OWNER, PROJECT, TEAM};
 use catalyst_crd::{Environment, Project};
@@ -63,11 +64,11 @@ impl Previews {
                     .to_owned(),
             ));
         }
-        let account = self.holder(bearer, GIT_AUDIENCE).await?;
+        let (account, cluster) = self.holder(bearer, GIT_AUDIENCE).await?;
         if account.name != GIT_ACCOUNT {
             return Err(Refusal::Unauthenticated);
         }
-        let (environment, project) = self.cloned_in(&account.namespace).await?;
+        let (environment, project) = cloned_in(cluster, &account.namespace).await?;
         let given = project.spec.github_installation_id.as_deref();
         if given.map(str::trim) != Some(installation) {
             return Err(Refusal::Forbidden(format!(
@@ -97,39 +98,41 @@ impl Previews {
         );
         Ok(token)
     }
+}
 
-    /// The Environment whose workload a namespace holds, and its Project.
-    async fn cloned_in(&self, namespace: &str) -> Result<(Environment, Project), Refusal> {
-        let cluster = &self.inner.cluster;
-        let stranger = || {
-            Refusal::Forbidden(format!(
-                "the namespace {namespace} does not hold a preview of this Catalyst"
-            ))
-        };
-        let unread = |what: &str, e: kube::Error| {
-            Refusal::unavailable(format!("the {what} of {namespace} could not be read"), e)
-        };
-        let found = cluster.namespace(namespace).await.map_err(|e| {
-            Refusal::unavailable(format!("the namespace {namespace} could not be read"), e)
-        })?;
-        let found = found.ok_or_else(stranger)?;
-        let (home, name) = owner(&found).ok_or_else(stranger)?;
-        let environment = cluster.environments(home).get_opt(name).await;
-        let environment = environment
-            .map_err(|e| unread("Environment", e))?
-            .ok_or_else(stranger)?;
-        let (team, project) = (&found.labels()[TEAM], &found.labels()[PROJECT]);
-        let same = |key: &str, value: &String| environment.labels().get(key) == Some(value);
-        if !same(TEAM, team) || !same(PROJECT, project) {
-            return Err(stranger());
-        }
-        let projects = cluster.projects(&team_namespace(team));
-        let found = projects.get_opt(&environment.spec.project_ref.name).await;
-        let found = found
-            .map_err(|e| unread("Project", e))?
-            .ok_or_else(stranger)?;
-        Ok((environment, found))
+/// The Environment whose workload a namespace holds, and its Project.
+async fn cloned_in(cluster: &Cluster, namespace: &str) -> Result<(Environment, Project), Refusal> {
+    let stranger = || {
+        Refusal::Forbidden(format!(
+            "the namespace {namespace} does not hold a preview of this Catalyst"
+        ))
+    };
+    let unread = |what: &str, e: ClusterError| {
+        Refusal::unavailable(format!("the {what} of {namespace} could not be read"), e)
+    };
+    let found = cluster.namespace(namespace).await.map_err(|e| {
+        Refusal::unavailable(format!("the namespace {namespace} could not be read"), e)
+    })?;
+    let found = found.ok_or_else(stranger)?;
+    let (home, name) = owner(&found).ok_or_else(stranger)?;
+    let environment = cluster.objects::<Environment>().get(home, name).await;
+    let environment = environment
+        .map_err(|e| unread("Environment", e))?
+        .ok_or_else(stranger)?;
+    let (team, project) = (&found.labels()[TEAM], &found.labels()[PROJECT]);
+    let same = |key: &str, value: &String| environment.labels().get(key) == Some(value);
+    if !same(TEAM, team) || !same(PROJECT, project) {
+        return Err(stranger());
     }
+    let (projects, name) = (
+        cluster.objects::<Project>(),
+        &environment.spec.project_ref.name,
+    );
+    let found = projects.get(&team_namespace(team), name).await;
+    let found = found
+        .map_err(|e| unread("Project", e))?
+        .ok_or_else(stranger)?;
+    Ok((environment, found))
 }
 
 /// The `namespace/name` of the Environment that a namespace was made for by the operator, which

@@ -1,5 +1,6 @@
 //! Working one delivery off: decide, and change what is wished for. The cluster follows.
 
+use catalyst_cluster::chain;
 use catalyst_github::Event;
 use catalyst_github::event::{PullRequestAction, PullRequestEvent};
 use catalyst_model::ids::PullRequestNumber;
@@ -15,7 +16,7 @@ use super::facts::told;
 use super::look::{LOOK, Look};
 use crate::Previews;
 use crate::decide::{Decision, Facts, Known, KnownPreview, Rules, Source, decide, note, overtaken};
-use crate::error::{Error, chain};
+use crate::error::Error;
 
 /// What there is to know about a pull request before it is decided what to do about it.
 struct Case<'a> {
@@ -294,13 +295,13 @@ pub(crate) fn known(it: &PullRequest, preview: Option<&Preview>) -> Known {
         updated_at: it.provider_updated_at,
         approved: it.approved_sha.clone(),
         removed: it.removed_sha.clone(),
-        preview: preview
-            .filter(|it| it.deleted_at.is_none())
-            .map(|it| KnownPreview {
-                commit: it.commit.clone(),
+        preview: preview.filter(|it| it.deleted_at.is_none()).and_then(|it| {
+            Some(KnownPreview {
+                commit: it.commit.clone()?,
                 status: it.status,
                 blocked: it.blocked.is_some(),
-            }),
+            })
+        }),
     }
 }
 

@@ -40,9 +40,11 @@ impl Previews {
         because: String,
     ) -> Result<(), Error> {
         let repository = self.inner.store.repository(&preview.repository_id).await?;
-        let number = PullRequestNumber::try_from(preview.number);
+        let number = preview
+            .number
+            .and_then(|it| PullRequestNumber::try_from(it).ok());
         match (repository, number) {
-            (Some(repository), Ok(number)) => self.look_again(&repository, number, because).await,
+            (Some(repository), Some(number)) => self.look_again(&repository, number, because).await,
             // It went with its project, and so will the preview.
             _ => Ok(()),
         }

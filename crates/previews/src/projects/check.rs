@@ -230,6 +230,7 @@ mod tests {
             clone_url: None,
             branch: "main".into(),
             installation_id: None,
+            cluster: None,
         };
         let settings = PreviewSettings::default();
         let checked = check(new(), &settings).unwrap();

@@ -1,5 +1,6 @@
 //! Making a project.
 
+use catalyst_cluster::Cluster;
 use catalyst_crd::labels::{NAMESPACE_TYPE, PROJECT, REPOSITORY_PREFIX, TEAM, WEB_MANAGER};
 use catalyst_crd::project::ProjectSource;
 use catalyst_crd::{Project, ProjectSpec};
@@ -35,6 +36,8 @@ pub struct NewProject {
     /// The GitHub App's installation that reaches it, or `pat`; absent: found out where we act as
     /// an App.
     pub installation_id: Option<String>,
+    /// The cluster that its previews are to live in; absent: the default one.
+    pub cluster: Option<String>,
 }
 
 impl Previews {
@@ -52,22 +55,21 @@ impl Previews {
         actor.needs(Role::Admin, &new.team, || {
             format!("making a project in team {}", new.team)
         })?;
+        let wanted = new.cluster.clone();
         let mut checked = check(new, &self.inner.settings)?;
         self.refuse_shared_namespace(&checked).await?;
 
         let (team, name) = (checked.team.as_str(), checked.name.as_str());
         let namespace = team_namespace(team);
-        let cluster = &self.inner.cluster;
+        let cluster = self.cluster_for(&checked, wanted.as_deref()).await?;
         let labels = [(NAMESPACE_TYPE, "team"), (TEAM, team)];
         cluster.ensure_namespace(&namespace, &labels).await?;
-        let api = cluster.projects(&namespace);
+        let projects = cluster.objects::<Project>();
         if checked.installation_id.is_none() {
             checked.installation_id = self.find_installation(&checked).await;
         }
         let project = project(&checked, &namespace);
-        let present = api.get_opt(name).await.map_err(|e| {
-            Error::unavailable(format!("cannot read the Project {namespace}/{name}"), e)
-        })?;
+        let present = projects.get(&namespace, name).await?;
         if let Some(present) = present
             && present.spec.sources.first() != project.spec.sources.first()
         {
@@ -75,9 +77,12 @@ impl Previews {
                 "team {team} has a project {name} with another repository: choose another name, or change the Project with kubectl"
             )));
         }
-        let project = cluster.apply(&api, WEB_MANAGER, &project).await?;
-        self.sync_project(&project).await?;
-        let details = json!({ "repository": checked.repository.as_str() });
+        let project = projects.apply(WEB_MANAGER, &project).await?;
+        self.sync_project(&project, cluster.name(), &[]).await?;
+        let details = json!({
+            "repository": checked.repository.as_str(),
+            "cluster": cluster.name(),
+        });
         self.audit(actor, "project.create", &format!("{team}/{name}"), details)
             .await?;
         self.find_project(actor, team, name).await
@@ -101,6 +106,29 @@ impl Previews {
                 None
             }
         }
+    }
+
+    /// The cluster to make it in: a project that is there stays where it is.
+    async fn cluster_for(&self, new: &Checked, wanted: Option<&str>) -> Result<&Cluster, Error> {
+        let (team, name) = (new.team.as_str(), new.name.as_str());
+        let places = &self.inner.places;
+        let place = places.get(wanted).map_err(|e| Error::Invalid {
+            field: "cluster",
+            problem: e.to_string(),
+        })?;
+        let before = self.inner.store.project_cluster(team, name).await?;
+        let Some(before) = before else {
+            return Ok(&place.cluster);
+        };
+        let home = places.get(before.as_deref());
+        let home = home.map_err(|e| Error::Conflict(e.to_string()))?;
+        if wanted.is_some() && home.cluster.name() != place.cluster.name() {
+            return Err(Error::Conflict(format!(
+                "team {team} has a project {name} in cluster {} already: choose another name, or delete the Project there first",
+                home.cluster.name()
+            )));
+        }
+        Ok(&home.cluster)
     }
 
     /// Two projects whose names join to one namespace would share their Environments:

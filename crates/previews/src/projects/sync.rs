@@ -1,5 +1,6 @@
 //! Keeping the store's projects in step with the cluster's Project objects.
 
+use catalyst_cluster::chain;
 use catalyst_crd::Project;
 use catalyst_crd::labels::{REPOSITORY_PREFIX, TEAM};
 use catalyst_crd::project::ProjectSource;
@@ -9,15 +10,20 @@ use kube::ResourceExt;
 
 use super::check_clone_url;
 use crate::Previews;
-use crate::error::{Error, chain};
+use crate::error::Error;
 use crate::settings::PreviewSettings;
 
 impl Previews {
-    /// Takes a Project over into the store, whoever made it. What is wrong with it is kept there
-    /// for its team to see.
-    pub(crate) async fn sync_project(&self, project: &Project) -> Result<(), Error> {
+    /// Takes a Project of this cluster over into the store, whoever made it. What is wrong with it
+    /// is kept there for its team to see, as is that one of its name stands in `others` too.
+    pub(crate) async fn sync_project(
+        &self,
+        project: &Project,
+        cluster: &str,
+        others: &[&str],
+    ) -> Result<(), Error> {
         let store = &self.inner.store;
-        let sync = read(project, &self.inner.settings);
+        let sync = read(project, cluster, others, &self.inner.settings);
         match store.sync_project(&sync).await {
             Err(conflict @ StoreError::Conflict { .. }) => {
                 let without = ProjectSync {
@@ -34,7 +40,12 @@ impl Previews {
 
 /// A Project as the store keeps it. The team is the namespace's: a label that says otherwise is
 /// its author's claim, nothing more.
-fn read(project: &Project, settings: &PreviewSettings) -> ProjectSync {
+fn read(
+    project: &Project,
+    cluster: &str,
+    others: &[&str],
+    settings: &PreviewSettings,
+) -> ProjectSync {
     let team = project.namespace().unwrap_or_default();
     let name = project.name_any();
     let mut repositories = Vec::new();
@@ -52,9 +63,16 @@ fn read(project: &Project, settings: &PreviewSettings) -> ProjectSync {
     if problems.is_empty() {
         problems.extend(said_by_operator(project));
     }
+    if !others.is_empty() {
+        problems.push(format!(
+            "a Project of this name stands in {} too, and is not followed there: its previews live in {cluster}; delete the other, or give it another name",
+            others.join(", ")
+        ));
+    }
     ProjectSync {
         team,
         project: name,
+        cluster: cluster.to_owned(),
         problem: (!problems.is_empty()).then(|| problems.join("; ")),
         repositories,
     }
@@ -160,7 +178,7 @@ mod tests {
         ]);
         let key = format!("{REPOSITORY_PREFIX}source-2");
         made.annotations_mut().insert(key, "acme/api".into());
-        let sync = read(&made, &PreviewSettings::default());
+        let sync = read(&made, "eu-1", &[], &PreviewSettings::default());
         assert_eq!(
             (sync.team.as_str(), sync.project.as_str()),
             ("acme", "shop")
@@ -175,7 +193,7 @@ mod tests {
             ("primary", "https://github.com/acme/shop.git"),
             ("source-2", "http://169.254.169.254/acme/meta"),
         ]);
-        let sync = read(&made, &PreviewSettings::default());
+        let sync = read(&made, "eu-1", &[], &PreviewSettings::default());
         assert_eq!(names(&sync), ["acme/shop"]);
         assert!(sync.problem.unwrap().starts_with("source source-2: "));
     }
@@ -184,7 +202,7 @@ mod tests {
     fn a_label_cannot_move_a_project_into_another_team() {
         let mut made = project(&[("primary", "https://github.com/acme/shop.git")]);
         made.labels_mut().insert(TEAM.into(), "rivals".into());
-        let sync = read(&made, &PreviewSettings::default());
+        let sync = read(&made, "eu-1", &[], &PreviewSettings::default());
         assert_eq!(sync.team, "acme");
         assert!(sync.repositories.is_empty());
         assert!(sync.problem.unwrap().contains("rivals"));
@@ -206,8 +224,16 @@ mod tests {
                 now,
             )],
         });
-        let sync = read(&made, &PreviewSettings::default());
+        let settings = PreviewSettings::default();
+        let sync = read(&made, "eu-1", &[], &settings);
         assert_eq!(sync.problem.as_deref(), Some(said));
         assert_eq!(names(&sync), ["acme/shop"]);
+        // And that it is not the only one of its name.
+        let sync = read(&made, "eu-1", &["eu-2"], &settings);
+        let problem = sync.problem.unwrap();
+        assert!(
+            problem.starts_with(said) && problem.contains("stands in eu-2 too"),
+            "{problem}"
+        );
     }
 }

@@ -1,8 +1,10 @@
 //! News as they come: for the live list, and for one preview's page.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use catalyst_model::views::{PreviewChange, PreviewDetail};
+use catalyst_model::usage::UsageOf;
+use catalyst_model::views::{PreviewChange, PreviewDetail, PreviewSummary};
 use futures::{Stream, StreamExt};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -11,6 +13,7 @@ use crate::Previews;
 use crate::actor::Actor;
 use crate::error::Error;
 use crate::live::News;
+use crate::usage::Usage;
 
 /// News of one preview that come within this time make one update of its page.
 const TOGETHER: Duration = Duration::from_millis(100);
@@ -22,7 +25,11 @@ impl Previews {
         &self,
         actor: &Actor,
     ) -> impl Stream<Item = PreviewChange> + Send + 'static + use<> {
-        let changes = changes(self.inner.live.subscribe(), actor.clone());
+        let changes = changes(
+            self.inner.live.subscribe(),
+            self.inner.usage.clone(),
+            actor.clone(),
+        );
         changes.take_until(self.inner.stopping.clone().cancelled_owned())
     }
 
@@ -51,29 +58,50 @@ impl Previews {
     }
 }
 
-fn changes(news: Receiver<News>, actor: Actor) -> impl Stream<Item = PreviewChange> + Send {
-    futures::stream::unfold((news, actor), |(mut news, actor)| async move {
-        loop {
-            let change = match news.recv().await {
-                Ok(piece) => change(piece, &actor),
-                Err(RecvError::Lagged(_)) => Some(PreviewChange::Reload),
-                Err(RecvError::Closed) => return None,
-            };
-            if let Some(change) = change {
-                return Some((change, (news, actor)));
+fn changes(
+    news: Receiver<News>,
+    usage: Arc<Usage>,
+    actor: Actor,
+) -> impl Stream<Item = PreviewChange> + Send {
+    futures::stream::unfold(
+        (news, usage, actor),
+        |(mut news, usage, actor)| async move {
+            loop {
+                let change = match news.recv().await {
+                    Ok(piece) => change(piece, &actor, &usage),
+                    Err(RecvError::Lagged(_)) => Some(PreviewChange::Reload),
+                    Err(RecvError::Closed) => return None,
+                };
+                if let Some(change) = change {
+                    return Some((change, (news, usage, actor)));
+                }
             }
-        }
-    })
+        },
+    )
 }
 
 /// What a piece of news is to this actor.
-fn change(piece: News, actor: &Actor) -> Option<PreviewChange> {
+fn change(piece: News, actor: &Actor, usage: &Usage) -> Option<PreviewChange> {
     match piece {
-        News::Changed(summary) => actor
-            .role_in(&summary.team)
-            .map(|_| PreviewChange::Changed(Box::new((*summary).clone()))),
+        News::Changed(summary) => actor.role_in(&summary.team).map(|_| {
+            PreviewChange::Changed(Box::new(PreviewSummary {
+                usage: usage.of(&summary.namespace),
+                ..(*summary).clone()
+            }))
+        }),
         News::Removed { id, team } => actor.role_in(&team).map(|_| PreviewChange::Removed { id }),
         News::Touched { .. } => None,
+        News::Measured(news) => {
+            let seen = news
+                .iter()
+                .filter(|(team, _)| actor.role_in(team).is_some());
+            let measured: Vec<_> = seen.map(|(_, it)| it.clone()).collect();
+            (!measured.is_empty()).then(|| PreviewChange::Usage {
+                measured,
+                over_quota: usage.over_quota(actor),
+            })
+        }
+        News::Reload => Some(PreviewChange::Reload),
     }
 }
 
@@ -85,26 +113,53 @@ struct Follower {
     last: Option<PreviewDetail>,
 }
 
+/// What a follower heard.
+enum Heard {
+    /// Something on the page has changed.
+    Changed,
+    /// What the preview uses was measured.
+    Measured,
+}
+
 impl Follower {
     async fn next(&mut self) -> Result<PreviewDetail, Error> {
         loop {
-            if let Some(last) = &self.last {
-                let id = last.summary.id.clone();
-                self.something_new(&id).await;
-            }
-            let now = self.previews.get(&self.actor, &self.id).await?;
-            if self.last.as_ref() != Some(&now) {
-                self.last = Some(now.clone());
-                return Ok(now);
-            }
+            let now = match self.last.take() {
+                None => self.read().await?,
+                Some(last) => {
+                    let now = match self.something_new(&last).await {
+                        Heard::Changed => self.read().await?,
+                        // Nothing is asked of the cluster for this: it may be every few seconds.
+                        Heard::Measured => self.previews.measured(last.clone()),
+                    };
+                    if now == last {
+                        self.last = Some(last);
+                        continue;
+                    }
+                    now
+                }
+            };
+            self.last = Some(now.clone());
+            return Ok(now);
         }
     }
 
+    async fn read(&self) -> Result<PreviewDetail, Error> {
+        self.previews.get(&self.actor, &self.id).await
+    }
+
     /// Waits for news of this preview, and for those that come right behind them.
-    async fn something_new(&mut self, id: &str) {
+    async fn something_new(&mut self, last: &PreviewDetail) -> Heard {
+        let summary = &last.summary;
         loop {
             match self.news.recv().await {
-                Ok(piece) if piece.is_about(id) => break,
+                Ok(piece) if piece.is_about(&summary.id) => break,
+                Ok(News::Measured(news)) => {
+                    let its = |it: &(String, UsageOf)| it.1.namespace == summary.namespace;
+                    if summary.usage.is_some() || news.iter().any(its) {
+                        return Heard::Measured;
+                    }
+                }
                 Ok(_) => {}
                 Err(RecvError::Lagged(_)) => break,
                 // The process ends, and the stream with it.
@@ -116,6 +171,7 @@ impl Follower {
             self.news.try_recv(),
             Err(TryRecvError::Empty | TryRecvError::Closed)
         ) {}
+        Heard::Changed
     }
 }
 
@@ -139,7 +195,7 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_is_too_slow_is_told_to_reload_and_then_goes_on() {
         let live = Live::new();
-        let mut news = std::pin::pin!(changes(live.subscribe(), member_of("acme")));
+        let mut news = std::pin::pin!(changes(live.subscribe(), Arc::default(), member_of("acme")));
         for _ in 0..5_000 {
             live.touch("some-id");
         }
@@ -162,7 +218,11 @@ mod tests {
     #[tokio::test]
     async fn a_stranger_hears_nothing() {
         let live = Live::new();
-        let mut news = std::pin::pin!(changes(live.subscribe(), member_of("rivals")));
+        let mut news = std::pin::pin!(changes(
+            live.subscribe(),
+            Arc::default(),
+            member_of("rivals")
+        ));
         live.publish(preview(PreviewStatus::Running).summary());
         live.touch("id-1");
         assert!(futures::poll!(news.next()).is_pending());

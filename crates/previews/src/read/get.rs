@@ -1,7 +1,10 @@
 //! One preview, with everything that its page shows.
 
+use std::sync::Arc;
+
 use catalyst_cluster::ClusterError;
 use catalyst_crd::Environment;
+use catalyst_model::ids::CommitSha;
 use catalyst_model::names::project_namespace;
 use catalyst_model::state::{PreviewStatus, Role};
 use catalyst_model::views::{Allowed, DeploymentResult, DeploymentView, PreviewDetail};
@@ -11,6 +14,7 @@ use crate::Previews;
 use crate::actor::Actor;
 use crate::error::Error;
 use crate::observe::{condition_views, preview_id, runs, told};
+use crate::places::Place;
 use crate::timeline::{Asked, timeline};
 use crate::work::wanted;
 
@@ -44,62 +48,84 @@ impl Previews {
     }
 
     async fn detail(&self, actor: &Actor, preview: Preview) -> Result<PreviewDetail, Error> {
-        let cluster = &self.inner.cluster;
+        // Where its cluster is not configured or does not answer, the store has to do.
+        let place = self.inner.places.of(&preview);
+        let asked_of = place.as_ref().ok().filter(|it| it.silence().is_none());
         let (deployments, kept_logs) = tokio::try_join!(
             self.inner.store.deployments(&preview.id),
             self.inner.store.kept_logs(&preview.id),
         )?;
         let present = preview.deleted_at.is_none();
-        let environment = match present {
-            true => self.environment_of(&preview).await,
-            false => None,
+        let environment = match &place {
+            Ok(place) if present => self.environment_of(place, &preview).await,
+            _ => None,
         };
-        let (pods, events) = match present {
-            true => tokio::join!(
+        let (pods, events) = match asked_of {
+            Some(Place { cluster, .. }) if present => tokio::join!(
                 cluster.pods(&preview.namespace),
                 cluster.events(&preview.namespace, EVENTS)
             ),
-            false => (Ok(Vec::new()), Ok(Vec::new())),
+            _ => (Ok(Vec::new()), Ok(Vec::new())),
         };
         let environment = environment.as_deref();
         let told = environment
             .map(|it| told(it, &wanted(&preview)))
             .unwrap_or_default();
-        let mut summary = preview.summary();
+        let mut summary = self.summary(&preview);
         if preview.status == PreviewStatus::Deleting && present {
             // While it goes, what holds it up is known to the cluster alone.
             summary.message = environment
                 .and_then(|it| crate::observe::observe(it, &wanted(&preview)).message)
                 .or(summary.message);
         }
-        Ok(PreviewDetail {
+        if present && summary.message.is_none() {
+            summary.message = match &place {
+                Ok(place) => place.silence(),
+                Err(unknown) => Some(unknown.to_string()),
+            }
+            .map(|why| format!("What is shown may be out of date: {why}"));
+        }
+        let detail = PreviewDetail {
             steps: timeline(&asked(&preview, &deployments), &told),
             conditions: environment.map(condition_views).unwrap_or_default(),
             events: self.or_none(events, &preview),
             pods: self.or_none(pods, &preview),
             deployments,
             kept_logs: kept_logs.into_iter().map(crate::keep::view).collect(),
-            cluster: cluster.name().to_owned(),
+            cluster: self.inner.places.name_of(&preview).to_owned(),
             runs: environment.and_then(runs).map(str::to_owned),
             allowed: allowed(actor, &preview),
+            unmeasured: None,
             summary,
-        })
+        };
+        Ok(self.measured(detail))
     }
 
-    async fn environment_of(&self, preview: &Preview) -> Option<std::sync::Arc<Environment>> {
+    /// A page with what the preview and its pods use at the moment.
+    pub(crate) fn measured(&self, mut detail: PreviewDetail) -> PreviewDetail {
+        let pods = self.inner.usage.of_pods(&detail.summary.namespace);
+        for pod in &mut detail.pods {
+            pod.used = pods.get(&pod.name).copied();
+        }
+        detail.unmeasured = self.inner.usage.unmeasured_in(&detail.cluster);
+        detail.summary = self.with_usage(detail.summary);
+        detail
+    }
+
+    async fn environment_of(&self, place: &Place, preview: &Preview) -> Option<Arc<Environment>> {
         let namespace = project_namespace(&preview.team, &preview.project);
         let ours = |it: &Environment| preview_id(it) == Some(preview.id.as_str());
-        if self.mirrored() {
-            let found = self
-                .inner
-                .mirror
-                .environment(&namespace, &preview.environment);
+        if place.mirror.has_environments() {
+            let found = place.mirror.environment(&namespace, &preview.environment);
             return found.filter(|it| ours(it));
         }
         // Nobody watches in this process, or not yet.
-        let api = self.inner.cluster.environments(&namespace);
-        let read = api.get_opt(&preview.environment).await;
-        read.ok().flatten().filter(ours).map(std::sync::Arc::new)
+        if place.silence().is_some() {
+            return None;
+        }
+        let environments = place.cluster.objects::<Environment>();
+        let read = environments.get(&namespace, &preview.environment).await;
+        read.ok().flatten().filter(ours).map(Arc::new)
     }
 
     /// What came of a look into the cluster, or nothing: a page without its pods is better than
@@ -115,11 +141,15 @@ impl Previews {
     }
 }
 
+/// Whether it is the preview's newest deployment.
+pub(crate) fn is_of(deployment: &DeploymentView, preview: &Preview) -> bool {
+    let commit = preview.revision().map_or("", CommitSha::as_str);
+    deployment.commit == commit && deployment.attempt == preview.attempt
+}
+
 fn asked<'a>(preview: &'a Preview, deployments: &[DeploymentView]) -> Asked<'a> {
     // None yet for a commit that has only ever been blocked.
-    let newest = deployments
-        .iter()
-        .find(|it| it.commit == preview.commit.as_str() && it.attempt == preview.attempt);
+    let newest = deployments.iter().find(|it| is_of(it, preview));
     Asked {
         status: preview.status,
         blocked: preview.blocked.as_deref(),
@@ -142,5 +172,8 @@ fn allowed(actor: &Actor, preview: &Preview) -> Allowed {
             && actor.has(Role::Member, &preview.team),
         delete: present && preview.status != PreviewStatus::Deleting && admin,
         approve: present && preview.blocked.is_some() && admin,
+        extend: present
+            && preview.status != PreviewStatus::Deleting
+            && actor.has(Role::Member, &preview.team),
     }
 }

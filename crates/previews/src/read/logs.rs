@@ -9,7 +9,7 @@ use futures::{Stream, StreamExt};
 
 use crate::Previews;
 use crate::actor::Actor;
-use crate::error::Error;
+use crate::error::{Cause, Error};
 
 /// Lines as they come. Ends when the container's output ends or, without `follow`, was read; and
 /// when the process ends.
@@ -32,20 +32,24 @@ impl Previews {
             what: "log of preview",
             id: preview.namespace.clone(),
         };
-        let read = match preview.deleted_at {
-            Some(_) => None,
-            None => Some(self.inner.cluster.logs(&preview.namespace, query).await),
+        if preview.deleted_at.is_some() {
+            return self.kept_log(&preview, query).await?.ok_or_else(missing);
+        }
+        let unavailable = |e: Cause| {
+            let action = format!("cannot read the logs of {}", preview.namespace);
+            Error::unavailable(action, e)
         };
-        let lines = match read.transpose() {
-            Ok(Some(lines)) => lines,
-            Ok(None) => return self.kept_log(&preview, query).await?.ok_or_else(missing),
+        let place = self.inner.places.of(&preview);
+        let place = place.map_err(|e| unavailable(e.into()))?;
+        if let Some(silence) = place.silence() {
+            return Err(unavailable(silence.into()));
+        }
+        let lines = match place.cluster.logs(&preview.namespace, query).await {
+            Ok(lines) => lines,
             Err(e) if e.is_not_found() => {
                 return self.kept_log(&preview, query).await?.ok_or_else(missing);
             }
-            Err(e) => {
-                let action = format!("cannot read the logs of {}", preview.namespace);
-                return Err(Error::unavailable(action, e));
-            }
+            Err(e) => return Err(unavailable(e.into())),
         };
         let redactor = self.inner.settings.redactor.clone();
         let lines = lines.map(move |line| match line {

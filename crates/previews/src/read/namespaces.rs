@@ -2,7 +2,7 @@
 
 use catalyst_model::names::{project_namespace, team_namespace};
 use catalyst_model::namespaces::{NamespaceDetail, NamespaceKind, NamespaceView};
-use catalyst_model::views::PreviewFilter;
+use catalyst_model::views::{PreviewFilter, PreviewSummary, ProjectView};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 
@@ -17,19 +17,37 @@ const EVENTS: usize = 50;
 const PAGE: u32 = 500;
 
 impl Previews {
-    /// The name of the cluster that previews are made in.
+    /// The name of the cluster that previews are made in where nothing else is asked for.
     #[must_use]
     pub fn cluster_name(&self) -> &str {
-        self.inner.cluster.name()
+        self.inner.places.default().cluster.name()
     }
 
-    /// The namespaces of the actor's teams, projects and previews, by name.
+    /// The namespaces of the actor's teams, projects and previews in a cluster, by name.
+    ///
+    /// A team has one in each cluster that it has projects in; while it has none, in the default
+    /// cluster.
     ///
     /// # Errors
-    /// `Unavailable` when the store does not answer.
-    pub async fn namespaces(&self, actor: &Actor) -> Result<Vec<NamespaceView>, Error> {
+    /// `NotFound` where no cluster of this name is configured; `Unavailable` when the store does not
+    /// answer.
+    pub async fn namespaces(
+        &self,
+        actor: &Actor,
+        cluster: &str,
+    ) -> Result<Vec<NamespaceView>, Error> {
+        let known = self.inner.places.get(Some(cluster));
+        known.map_err(|_| missing("cluster", cluster))?;
+        let default = self.cluster_name();
+        let projects = self.projects(actor).await?;
+        let home = |it: &ProjectView| it.cluster.as_deref().unwrap_or(default) == cluster;
         let mut all = Vec::new();
         for team in self.teams(actor).await? {
+            let mut its = projects.iter().filter(|it| it.team == team.name).peekable();
+            if its.peek().is_none() && cluster != default || its.peek().is_some() && !its.any(home)
+            {
+                continue;
+            }
             all.push(NamespaceView {
                 name: team_namespace(&team.name),
                 kind: NamespaceKind::Team,
@@ -38,12 +56,13 @@ impl Previews {
                 preview: None,
             });
         }
-        for project in self.projects(actor).await? {
+        let here: Vec<_> = projects.into_iter().filter(|it| home(it)).collect();
+        for project in &here {
             all.push(NamespaceView {
                 name: project_namespace(&project.team, &project.name),
                 kind: NamespaceKind::Project,
-                team: project.team,
-                project: Some(project.name),
+                team: project.team.clone(),
+                project: Some(project.name.clone()),
                 preview: None,
             });
         }
@@ -54,7 +73,12 @@ impl Previews {
         loop {
             let page = self.list(actor, &filter).await?;
             let read = page.previews.len();
-            all.extend(page.previews.into_iter().map(|preview| NamespaceView {
+            let of_these = |it: &PreviewSummary| {
+                let mut here = here.iter();
+                here.any(|project| project.team == it.team && project.name == it.project)
+            };
+            let previews = page.previews.into_iter().filter(of_these);
+            all.extend(previews.map(|preview| NamespaceView {
                 name: preview.namespace,
                 kind: NamespaceKind::Environment,
                 team: preview.team,
@@ -75,14 +99,16 @@ impl Previews {
     /// # Errors
     /// `NotFound` for all others, whether they are there or not; `Unavailable` when the cluster does
     /// not answer.
-    pub async fn namespace(&self, actor: &Actor, name: &str) -> Result<NamespaceDetail, Error> {
-        let all = self.namespaces(actor).await?;
+    pub async fn namespace(
+        &self,
+        actor: &Actor,
+        cluster: &str,
+        name: &str,
+    ) -> Result<NamespaceDetail, Error> {
+        let all = self.namespaces(actor, cluster).await?;
         let found = all.into_iter().find(|it| it.name == name);
-        let namespace = found.ok_or_else(|| Error::NotFound {
-            what: "namespace",
-            id: name.chars().take(100).collect(),
-        })?;
-        let cluster = &self.inner.cluster;
+        let namespace = found.ok_or_else(|| missing("namespace", name))?;
+        let cluster = &self.inner.places.get(Some(cluster))?.cluster;
         let api: Api<Namespace> = Api::all(cluster.client());
         let action = || format!("cannot read the namespace {name}");
         let present = api.get_opt(name).await;
@@ -104,5 +130,12 @@ impl Previews {
             pods,
             events,
         })
+    }
+}
+
+fn missing(what: &'static str, id: &str) -> Error {
+    Error::NotFound {
+        what,
+        id: id.chars().take(100).collect(),
     }
 }

@@ -13,12 +13,12 @@ use catalyst_model::platform::{
 use catalyst_model::state::{Phase, Role};
 use catalyst_model::views::ProjectView;
 use kube::ResourceExt;
-use kube::api::ListParams;
 
 use crate::Previews;
 use crate::actor::Actor;
 use crate::error::Error;
 use crate::observe::condition_views;
+use crate::places::Place;
 
 impl Previews {
     /// A project's platform, by its slug.
@@ -28,8 +28,9 @@ impl Previews {
     pub async fn platform(&self, actor: &Actor, slug: &str) -> Result<ProjectPlatform, Error> {
         let view = self.project_by_slug(actor, slug).await?;
         let (team, name) = (view.team.as_str(), view.name.as_str());
-        let project = self.project_object(team, name).await?;
-        let environments = self.environments_of(team, name).await?;
+        let place = self.inner.places.get(view.cluster.as_deref())?;
+        let project = project_object(place, team, name).await?;
+        let environments = environments_of(place, team, name).await?;
         let mut briefs: Vec<_> = environments
             .iter()
             .map(|it| brief(it, team, name))
@@ -81,7 +82,8 @@ impl Previews {
     ) -> Result<EnvironmentPage, Error> {
         let view = self.project_by_slug(actor, slug).await?;
         let (team, project) = (view.team.as_str(), view.name.as_str());
-        let environments = self.environments_of(team, project).await?;
+        let place = self.inner.places.get(view.cluster.as_deref())?;
+        let environments = environments_of(place, team, project).await?;
         let found = environments.iter().find(|it| it.name_any() == name);
         let found = found.ok_or_else(|| missing("Environment", name))?;
         let brief = brief(found, team, project);
@@ -89,7 +91,7 @@ impl Previews {
         Ok(EnvironmentPage {
             project: project_namespace(team, project),
             conditions: self.redacted_conditions(found),
-            pods: self.inner.cluster.pods(&brief.namespace).await?,
+            pods: place.cluster.pods(&brief.namespace).await?,
             secrets: crate::secrets::names(&secrets, &brief.kind, name),
             brief,
         })
@@ -117,7 +119,8 @@ impl Previews {
             if !namespace.starts_with(slug.get(..slug.len().min(57)).unwrap_or_default()) {
                 continue;
             }
-            for environment in self.environments_of(team, name).await? {
+            let place = self.inner.places.get(project.cluster.as_deref())?;
+            for environment in environments_of(place, team, name).await? {
                 let its = environment.name_any();
                 if environment_namespace(team, name, &its) == namespace {
                     return self.environment_page(actor, &slug, &its).await;
@@ -146,39 +149,6 @@ impl Previews {
         }
     }
 
-    async fn project_object(&self, team: &str, name: &str) -> Result<Option<Arc<Project>>, Error> {
-        let namespace = team_namespace(team);
-        if let Some(seen) = self.inner.mirror.project(&namespace, name) {
-            return Ok(Some(seen));
-        }
-        let read = self.inner.cluster.projects(&namespace).get_opt(name).await;
-        let read = read.map_err(|e| {
-            Error::unavailable(format!("cannot read the Project {namespace}/{name}"), e)
-        })?;
-        Ok(read.map(Arc::new))
-    }
-
-    async fn environments_of(
-        &self,
-        team: &str,
-        project: &str,
-    ) -> Result<Vec<Arc<Environment>>, Error> {
-        let namespace = project_namespace(team, project);
-        if self.mirrored() {
-            let all = self.inner.mirror.environments().into_iter();
-            return Ok(all
-                .filter(|it| it.namespace().as_deref() == Some(&namespace))
-                .collect());
-        }
-        // Nobody watches in this process, or not yet.
-        let api = self.inner.cluster.environments(&namespace);
-        let list = api.list(&ListParams::default()).await;
-        let list = list.map_err(|e| {
-            Error::unavailable(format!("cannot list the Environments of {namespace}"), e)
-        })?;
-        Ok(list.items.into_iter().map(Arc::new).collect())
-    }
-
     fn redacted_conditions(
         &self,
         environment: &Environment,
@@ -190,6 +160,50 @@ impl Previews {
         }
         all
     }
+}
+
+async fn project_object(
+    place: &Place,
+    team: &str,
+    name: &str,
+) -> Result<Option<Arc<Project>>, Error> {
+    let namespace = team_namespace(team);
+    if let Some(seen) = place.mirror.project(&namespace, name) {
+        return Ok(Some(seen));
+    }
+    let read = place
+        .cluster
+        .objects::<Project>()
+        .get(&namespace, name)
+        .await;
+    let read = read.map_err(|e| {
+        Error::unavailable(format!("cannot read the Project {namespace}/{name}"), e)
+    })?;
+    Ok(read.map(Arc::new))
+}
+
+async fn environments_of(
+    place: &Place,
+    team: &str,
+    project: &str,
+) -> Result<Vec<Arc<Environment>>, Error> {
+    let namespace = project_namespace(team, project);
+    if place.mirror.has_environments() {
+        let all = place.mirror.environments().into_iter();
+        return Ok(all
+            .filter(|it| it.namespace().as_deref() == Some(&namespace))
+            .collect());
+    }
+    // Nobody watches in this process, or not yet.
+    let list = place
+        .cluster
+        .objects::<Environment>()
+        .list(&namespace)
+        .await;
+    let list = list.map_err(|e| {
+        Error::unavailable(format!("cannot list the Environments of {namespace}"), e)
+    })?;
+    Ok(list.into_iter().map(Arc::new).collect())
 }
 
 fn missing(what: &'static str, id: &str) -> Error {

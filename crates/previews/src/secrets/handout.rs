@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use catalyst_cluster::chain;
+use catalyst_crd::Environment;
 use catalyst_crd::identity::SECRETS_AUDIENCE;
+use catalyst_store::Preview;
 use kube::ResourceExt;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{PREVIEW_TEMPLATE, chosen, cipher::Place};
 use crate::Previews;
-use crate::error::chain;
 use crate::identity::Refusal;
 use crate::observe::preview_id;
 
@@ -23,7 +25,7 @@ impl Previews {
         bearer: Option<&SecretString>,
         environment_id: &str,
     ) -> Result<BTreeMap<String, SecretString>, Refusal> {
-        let account = self.holder(bearer, SECRETS_AUDIENCE).await?;
+        let (account, cluster) = self.holder(bearer, SECRETS_AUDIENCE).await?;
         if self.inner.settings.operator_account.as_ref() != Some(&account) {
             return Err(Refusal::Unauthenticated);
         }
@@ -31,13 +33,19 @@ impl Previews {
         let store = &self.inner.store;
         let unread = |e| Refusal::unavailable("what Catalyst remembers could not be read", e);
         let preview = store.preview(environment_id).await.map_err(unread)?;
-        // A fork's commit that waits for a maintainer gets nothing.
+        // A fork's commit that waits for a maintainer gets nothing, and an operator only what is for
+        // its own cluster.
+        let at_home = |it: &Preview| {
+            let home = self.inner.places.of(it);
+            home.is_ok_and(|home| home.cluster.name() == cluster.name())
+        };
         let preview = preview
             .filter(|it| it.id == environment_id && it.deleted_at.is_none() && it.blocked.is_none())
+            .filter(at_home)
             .ok_or_else(missing)?;
         let namespace = catalyst_model::names::project_namespace(&preview.team, &preview.project);
-        let environments = self.inner.cluster.environments(&namespace);
-        let environment = environments.get_opt(&preview.environment).await;
+        let environments = cluster.objects::<Environment>();
+        let environment = environments.get(&namespace, &preview.environment).await;
         let environment = environment
             .map_err(|e| Refusal::unavailable("the Environment could not be read", e))?
             .filter(|it| preview_id(it) == Some(environment_id))

@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use catalyst_cluster::{ExecError, ExecEvent, ExecInput, ExecOutput, TerminalSize};
+use catalyst_cluster::{ExecError, ExecEvent, ExecInput, ExecOutput, TerminalSize, chain};
 use futures::{Sink, SinkExt, Stream, StreamExt};
 use tokio::sync::{Mutex, Notify, watch};
 
@@ -343,6 +343,6 @@ impl<O: Sink<ToViewer> + Unpin> Lane<'_, O> {
 fn ended(error: ExecError) -> ShellEnd {
     match error {
         ExecError::NotRun { message, .. } => ShellEnd::NotRun(message),
-        error => ShellEnd::Broken(crate::error::chain(&error)),
+        error => ShellEnd::Broken(chain(&error)),
     }
 }

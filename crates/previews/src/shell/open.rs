@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use catalyst_cluster::{ClusterError, Exec, ExecRequest, TerminalSize};
+use catalyst_cluster::{Exec, ExecRequest, TerminalSize};
 use catalyst_model::state::Role;
 use catalyst_model::views::{ContainerView, PodView};
 use catalyst_store::Preview;
@@ -69,7 +69,8 @@ impl Previews {
         let action = || format!("opening a shell in preview {}", preview.namespace);
         actor.needs(Role::Member, &preview.team, action)?;
         let command = command(request.shell.as_deref())?;
-        let pods = self.inner.cluster.pods(&preview.namespace).await?;
+        let home = self.inner.places.of(&preview)?;
+        let pods = home.cluster.pods(&preview.namespace).await?;
         let pod = pods.iter().find(|pod| pod.name == request.pod);
         let pod = pod.ok_or_else(|| missing("pod", &request.pod))?;
         let container = container(pod, request.container.as_deref())?;
@@ -122,8 +123,8 @@ impl ShellTicket {
             .audit(&self.actor, "shell.open", &self.preview.id, place)
             .await?;
         let (opened_at, since) = (Utc::now(), Instant::now());
-        let cluster = &previews.inner.cluster;
-        match cluster.exec(&self.preview.namespace, &self.exec).await {
+        let home = previews.inner.places.of(&self.preview)?;
+        match home.cluster.exec(&self.preview.namespace, &self.exec).await {
             Ok(exec) => Ok(Shell {
                 exec,
                 opened_at,
@@ -133,12 +134,11 @@ impl ShellTicket {
             Err(e) => {
                 let end = ShellEnd::NotRun(previews.redacted_chain(&e));
                 self.closed(opened_at, since, &end).await;
-                Err(match e {
-                    ClusterError::NotFound { .. } => missing("container", &self.exec.container),
-                    e => {
-                        let on = &self.preview.namespace;
-                        Error::unavailable(format!("cannot open a shell in {on}"), e)
-                    }
+                Err(if e.is_not_found() {
+                    missing("container", &self.exec.container)
+                } else {
+                    let on = &self.preview.namespace;
+                    Error::unavailable(format!("cannot open a shell in {on}"), e)
                 })
             }
         }
@@ -331,6 +331,9 @@ mod tests {
             commit: None,
             created_at: None,
             job: None,
+            node: None,
+            ips: Vec::new(),
+            used: None,
             containers,
         }
     }

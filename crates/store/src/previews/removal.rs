@@ -14,7 +14,7 @@ impl Store {
     /// As every method: see [`StoreError`].
     pub async fn start_removal(&self, id: &str) -> Result<Option<Preview>, StoreError> {
         let now = now();
-        let current = current_of("q.id = $1");
+        let current = current_of("v.id = $1");
         transaction!(self, "remove the preview", id, |tx| {
             sqlx::query(LOCK)
                 .bind(id)
@@ -24,7 +24,7 @@ impl Store {
             let begun = sqlx::query(
                 "UPDATE pull_request_pods SET status = 'deleting', blocked = NULL,
                      error_message = NULL, updated_at = $2
-                 WHERE pull_request_id = $1 AND is_current AND deleted_at IS NULL",
+                 WHERE preview_id = $1 AND is_current AND deleted_at IS NULL",
             )
             .bind(id)
             .bind(now)
@@ -59,7 +59,7 @@ impl Store {
     /// As every method: see [`StoreError`].
     pub async fn finish_removal(&self, id: &str) -> Result<Option<Preview>, StoreError> {
         let now = now();
-        let current = current_of("q.id = $1");
+        let current = current_of("v.id = $1");
         transaction!(self, "end the removal of the preview", id, |tx| {
             sqlx::query(LOCK)
                 .bind(id)
@@ -69,7 +69,7 @@ impl Store {
             let ended = sqlx::query(
                 "UPDATE pull_request_pods SET deleted_at = $2, updated_at = $2, phase = NULL,
                      serving_commit = NULL, error_message = NULL
-                 WHERE pull_request_id = $1 AND is_current AND status = 'deleting'
+                 WHERE preview_id = $1 AND is_current AND status = 'deleting'
                    AND deleted_at IS NULL",
             )
             .bind(id)
@@ -82,7 +82,7 @@ impl Store {
             sqlx::query(
                 "UPDATE pull_request_pods SET deleted_at = $2,
                      status = CASE status WHEN 'running' THEN 'deleting' ELSE status END
-                 WHERE pull_request_id = $1 AND NOT is_current AND deleted_at IS NULL",
+                 WHERE preview_id = $1 AND NOT is_current AND deleted_at IS NULL",
             )
             .bind(id)
             .bind(now)

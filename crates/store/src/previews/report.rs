@@ -65,8 +65,8 @@ impl Store {
         let now = now();
         transaction!(self, "update the preview's row", row_id, |tx| {
             sqlx::query(
-                "UPDATE pull_requests SET updated_at = $2
-                 WHERE id = (SELECT pull_request_id FROM pull_request_pods WHERE id = $1)",
+                "UPDATE previews SET updated_at = $2
+                 WHERE id = (SELECT preview_id FROM pull_request_pods WHERE id = $1)",
             )
             .bind(row_id)
             .bind(now)
@@ -117,7 +117,7 @@ impl Store {
                 sqlx::query(
                     "UPDATE pull_request_pods SET deleted_at = $2, updated_at = $2,
                          status = CASE status WHEN 'running' THEN 'deleting' ELSE status END
-                     WHERE pull_request_id = $1 AND NOT is_current AND deleted_at IS NULL",
+                     WHERE preview_id = $1 AND NOT is_current AND deleted_at IS NULL",
                 )
                 .bind(&before.id)
                 .bind(now)

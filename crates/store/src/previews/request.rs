@@ -67,6 +67,14 @@ struct KnownRow {
     attempt: u32,
 }
 
+/// The row that was the current one.
+#[derive(sqlx::FromRow)]
+struct RowBefore {
+    serving_commit: Option<String>,
+    cluster: Option<String>,
+    deleted_at: Option<DateTime<Utc>>,
+}
+
 impl Store {
     /// Asks for a preview of a commit, in one transaction:
     ///
@@ -75,6 +83,8 @@ impl Store {
     /// - Any other commit becomes the current one, pending. The pull request's pending and
     ///   deploying rows fail with "superseded by newer commit", their deployments are superseded,
     ///   and what is served goes on being served.
+    /// - It lives in the cluster in which the pull request has a preview; where it has none, in
+    ///   that of its project.
     /// - Unless it is blocked, a deployment begins.
     ///
     /// Where something was started, work in the cluster is due at once. Of any number of equal
@@ -89,17 +99,22 @@ impl Store {
             ..
         } = request;
         let now = now();
-        let current = current_of("q.id = $1");
+        let current = current_of("v.id = $1");
         transaction!(
             self,
             "request a preview of",
             format!("{commit} for {pull_request_id}"),
             |tx| {
-                let locked = sqlx::query(LOCK)
-                    .bind(pull_request_id)
-                    .bind(now)
-                    .execute(&mut *tx)
-                    .await?;
+                // As `LOCK`, where there is one already.
+                let locked = sqlx::query(
+                    "INSERT INTO previews (id, pull_request_id, repo_id, created_at, updated_at)
+                     SELECT id, id, repo_id, created_at, $2 FROM pull_requests WHERE id = $1
+                     ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
+                )
+                .bind(pull_request_id)
+                .bind(now)
+                .execute(&mut *tx)
+                .await?;
                 if locked.rows_affected() == 0 {
                     return Err(Trouble::NotFound);
                 }
@@ -157,32 +172,39 @@ impl Store {
                     .bind(now)
                     .execute(&mut *tx)
                     .await?;
-                let served: Option<Option<String>> = sqlx::query_scalar(
+                // What is there stays in its cluster, whatever its project says by now.
+                let before: Option<RowBefore> = sqlx::query_as(
                     "UPDATE pull_request_pods SET is_current = FALSE
-                 WHERE pull_request_id = $1 AND is_current RETURNING serving_commit",
+                 WHERE pull_request_id = $1 AND is_current
+                 RETURNING serving_commit, cluster, deleted_at",
                 )
                 .bind(pull_request_id)
                 .fetch_optional(&mut *tx)
                 .await?;
 
+                let present = before.as_ref().filter(|row| row.deleted_at.is_none());
                 let begins = request.blocked.is_none();
                 let attempt = known.as_ref().map_or(0, |row| row.attempt) + u32::from(begins);
                 // On a revival everything but the id, the source and the commit is written anew.
                 let row_id: String = sqlx::query_scalar(
                     "INSERT INTO pull_request_pods (id, pull_request_id, commit_sha, namespace,
                      deployment_name, status, branch, public_url, blocked, serving_commit, attempt,
-                     created_at, updated_at, request_id, team_id)
-                 VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7, $8, $9, $10, $11, $11, $12,
-                     (SELECT r.team_id FROM pull_requests q
-                      JOIN repositories r ON r.id = q.repo_id WHERE q.id = $2))
+                     created_at, updated_at, request_id, preview_id, team_id,
+                     cluster)
+                 SELECT $1, $2, $3, $4, $5, 'pending', $6, $7, $8, $9, $10, $11, $11, $12, $2,
+                     r.team_id, CASE WHEN $13 THEN $14 ELSE j.cluster END
+                 FROM pull_requests q JOIN repositories r ON r.id = q.repo_id
+                 JOIN projects j ON j.id = r.project_id WHERE q.id = $2
                  ON CONFLICT (pull_request_id, commit_sha) DO UPDATE
                  SET namespace = excluded.namespace, deployment_name = excluded.deployment_name,
                      status = 'pending', branch = excluded.branch,
                      public_url = excluded.public_url, blocked = excluded.blocked,
                      serving_commit = excluded.serving_commit, attempt = excluded.attempt,
                      created_at = excluded.created_at, updated_at = excluded.updated_at,
-                     request_id = excluded.request_id, team_id = excluded.team_id, is_current = TRUE, phase = NULL,
-                     error_message = NULL, deleted_at = NULL
+                     request_id = excluded.request_id, preview_id = excluded.preview_id,
+                     team_id = excluded.team_id,
+                     cluster = excluded.cluster, is_current = TRUE, phase = NULL,
+                     error_message = NULL, deleted_at = NULL, expires_at = NULL
                  RETURNING id",
                 )
                 .bind(new_id())
@@ -193,10 +215,12 @@ impl Store {
                 .bind(text(&request.branch))
                 .bind(&request.url)
                 .bind(request.blocked.as_deref().map(text))
-                .bind(served.flatten())
+                .bind(before.as_ref().and_then(|row| row.serving_commit.clone()))
                 .bind(i64::from(attempt))
                 .bind(now)
                 .bind(request.request_id.as_deref().map(text))
+                .bind(present.is_some())
+                .bind(present.and_then(|row| row.cluster.clone()))
                 .fetch_one(&mut *tx)
                 .await?;
                 if begins {
@@ -240,7 +264,7 @@ impl Store {
         request_id: Option<&str>,
     ) -> Result<Preview, StoreError> {
         let now = now();
-        let current = current_of("q.id = $1");
+        let current = current_of("v.id = $1");
         transaction!(self, "retry the preview", id, |tx| {
             sqlx::query(LOCK)
                 .bind(id)

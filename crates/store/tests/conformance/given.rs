@@ -4,8 +4,8 @@ use catalyst_model::ids::{CommitSha, PullRequestNumber};
 use catalyst_model::state::PreviewStatus;
 use catalyst_model::views::DeploymentResult;
 use catalyst_store::{
-    NewPullRequest, Preview, PreviewReport, PreviewRequest, ProjectRepository, ProjectSync,
-    PullRequest, PullRequestState, Reported, Repository, ReviewStatus, Store,
+    ManualPreview, NewPullRequest, Preview, PreviewReport, PreviewRequest, ProjectRepository,
+    ProjectSync, PullRequest, PullRequestState, Reported, Repository, ReviewStatus, Store, User,
 };
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 
@@ -39,6 +39,7 @@ pub async fn project(store: &Store, team: &str, name: &str, repositories: &[&str
         .sync_project(&ProjectSync {
             team: team.to_owned(),
             project: name.to_owned(),
+            cluster: "local".to_owned(),
             problem: None,
             repositories: repositories.iter().map(|name| source(name)).collect(),
         })
@@ -96,6 +97,22 @@ pub fn wish(pull_request: &PullRequest, digit: char) -> PreviewRequest {
     }
 }
 
+/// The wish for a preview of a branch, made by hand, that ends at second 0.
+pub fn by_hand(repository: &Repository, user: &User, name: &str) -> ManualPreview {
+    ManualPreview {
+        repository_id: repository.id.clone(),
+        created_by: user.id,
+        branch: "topic".to_owned(),
+        commit: None,
+        image: None,
+        port: None,
+        namespace: format!("{}-{}-{name}", repository.team, repository.project),
+        environment: name.to_owned(),
+        expires_at: at(0),
+        request_id: None,
+    }
+}
+
 pub async fn requested(store: &Store, pull_request: &PullRequest, digit: char) -> Preview {
     let request = wish(pull_request, digit);
     store.request_preview(&request).await.unwrap().preview
@@ -110,7 +127,7 @@ pub fn report(preview: &Preview, status: PreviewStatus) -> PreviewReport {
         message: None,
         url: Some(format!("https://{}.example.test/", preview.namespace)),
         serving_commit: if runs {
-            Some(preview.commit.clone())
+            preview.commit.clone()
         } else {
             preview.serving_commit.clone()
         },

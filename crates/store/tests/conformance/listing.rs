@@ -1,6 +1,6 @@
 use catalyst_model::state::PreviewStatus;
-use catalyst_model::views::{PreviewCounts, PreviewFilter, PreviewList};
-use catalyst_store::{NewPullRequest, PreviewRequest, Scope, Store};
+use catalyst_model::views::{PreviewCounts, PreviewFilter, PreviewOrder, PreviewSource};
+use catalyst_store::{Listing, NewPullRequest, PreviewRequest, Scope, Store};
 use catalyst_testkit::store::TemporaryStore;
 
 use crate::given;
@@ -13,16 +13,20 @@ on_both_databases!(
     removed_previews_are_listed_apart,
     the_search_takes_every_character_for_itself,
     pages_are_cut_from_all_that_match,
+    the_list_is_ordered_as_asked,
+    what_only_the_cluster_knows_orders_ids_and_the_page_follows_them,
+    idle_previews_are_those_without_a_push_the_longest_idle_first,
+    what_was_made_by_hand_is_listed_with_the_others,
 );
 
-fn numbers(list: &PreviewList) -> Vec<u64> {
+fn numbers(list: &Listing) -> Vec<u64> {
     list.previews
         .iter()
         .map(|preview| preview.number.unwrap())
         .collect()
 }
 
-async fn all(store: &Store, filter: PreviewFilter) -> PreviewList {
+async fn all(store: &Store, filter: PreviewFilter) -> Listing {
     store.list_previews(Scope::All, &filter).await.unwrap()
 }
 
@@ -56,7 +60,7 @@ async fn the_list_has_one_row_a_pull_request_newest_change_first(store: Temporar
     let pushed = given::requested(&store, &pushed, 'b').await;
     let list = all(&store, PreviewFilter::default()).await;
     assert_eq!(numbers(&list), [1, 3, 2]);
-    assert_eq!(list.previews[0], pushed.summary());
+    assert_eq!(list.previews[0], pushed);
     assert_eq!(list.matching, 3);
 }
 
@@ -72,7 +76,8 @@ async fn a_team_sees_its_own_previews_and_nobody_elses(store: TemporaryStore) {
             .list_previews(Scope::Teams(&teams), &PreviewFilter::default())
             .await
             .unwrap();
-        assert_eq!(list.counts.all as usize, list.previews.len());
+        let counts = store.count_previews(Scope::Teams(&teams)).await.unwrap();
+        assert_eq!(counts.all as usize, list.previews.len());
         assert_eq!(list.matching as usize, list.previews.len());
         numbers(&list)
     };
@@ -94,16 +99,17 @@ async fn the_counts_are_over_all_whatever_the_filter(store: TemporaryStore) {
     };
     let list = all(&store, filter).await;
     assert_eq!(list.matching, 1);
-    assert_eq!(
-        list.counts,
-        PreviewCounts {
-            all: 5,
-            running: 1,
-            in_progress: 2,
-            failed: 1,
-            blocked: 1
-        }
-    );
+    let expected = PreviewCounts {
+        all: 5,
+        running: 1,
+        in_progress: 2,
+        failed: 1,
+        blocked: 1,
+        over_quota: 0,
+    };
+    assert_eq!(store.count_previews(Scope::All).await.unwrap(), expected);
+    let by_team = store.count_previews_by_team().await.unwrap();
+    assert_eq!(by_team, [("acme".to_owned(), expected)]);
 }
 
 async fn the_list_is_filtered_by_status_repository_and_blocked(store: TemporaryStore) {
@@ -150,7 +156,7 @@ async fn removed_previews_are_listed_apart(store: TemporaryStore) {
     let list = all(&store, removed).await;
     assert_eq!(numbers(&list), [6]);
     assert!(list.previews[0].deleted_at.is_some());
-    assert_eq!(list.counts.all, 5);
+    assert_eq!(store.count_previews(Scope::All).await.unwrap().all, 5);
 }
 
 async fn the_search_takes_every_character_for_itself(store: TemporaryStore) {
@@ -219,4 +225,111 @@ async fn pages_are_cut_from_all_that_match(store: TemporaryStore) {
     assert_eq!(page(4, 2).await, [1]);
     assert_eq!(page(6, 2).await, [0; 0]);
     assert_eq!(page(0, u32::MAX).await.len(), 5);
+}
+
+async fn the_list_is_ordered_as_asked(store: TemporaryStore) {
+    let repository = given::project(&store, "acme", "shop", &["acme/shop"]).await;
+    for (number, title) in [(1, "b"), (2, "A"), (3, "c")] {
+        let news = NewPullRequest {
+            title: title.to_owned(),
+            ..given::news(&repository, number)
+        };
+        let pull_request = store.upsert_pull_request(&news).await.unwrap().pull_request;
+        let preview = given::requested(&store, &pull_request, 'a').await;
+        match number {
+            1 => drop(given::reported(&store, &preview, PreviewStatus::Running).await),
+            2 => drop(given::reported(&store, &preview, PreviewStatus::Failed).await),
+            _ => {}
+        }
+    }
+    let ordered = async |order, reverse| {
+        let filter = PreviewFilter {
+            order,
+            reverse,
+            ..PreviewFilter::default()
+        };
+        numbers(&all(&store, filter).await)
+    };
+    assert_eq!(ordered(PreviewOrder::Changed, false).await, [3, 2, 1]);
+    assert_eq!(ordered(PreviewOrder::Changed, true).await, [1, 2, 3]);
+    assert_eq!(ordered(PreviewOrder::Title, false).await, [2, 1, 3]);
+    assert_eq!(ordered(PreviewOrder::Title, true).await, [3, 1, 2]);
+    assert_eq!(ordered(PreviewOrder::Status, false).await, [2, 3, 1]);
+    assert_eq!(ordered(PreviewOrder::Status, true).await, [1, 3, 2]);
+    assert_eq!(ordered(PreviewOrder::Age, false).await, [3, 2, 1]);
+    assert_eq!(ordered(PreviewOrder::Age, true).await, [1, 2, 3]);
+}
+
+async fn what_only_the_cluster_knows_orders_ids_and_the_page_follows_them(store: TemporaryStore) {
+    one_of_each(&store).await;
+    let filter = PreviewFilter {
+        limit: 1,
+        ..PreviewFilter::default()
+    };
+    let matching = store
+        .matching_namespaces(Scope::All, &filter)
+        .await
+        .unwrap();
+    assert_eq!(matching.len(), 5, "whatever the page");
+    let namespaces: Vec<&str> = matching.iter().map(|(_, it)| it.as_str()).collect();
+    assert_eq!(namespaces[0], "acme-shop-preview-5");
+    let mut ids: Vec<String> = matching.into_iter().map(|(id, _)| id).collect();
+    ids.rotate_left(2);
+    ids.insert(1, "unknown".to_owned());
+    let page = store.previews_with(&ids).await.unwrap();
+    let found: Vec<&String> = page.iter().map(|it| &it.id).collect();
+    let known: Vec<&String> = ids.iter().filter(|id| *id != "unknown").collect();
+    assert_eq!(found, known);
+    assert!(store.previews_with(&[]).await.unwrap().is_empty());
+    let nobodys = store
+        .matching_namespaces(Scope::Teams(&["beta".to_owned()]), &filter)
+        .await
+        .unwrap();
+    assert!(nobodys.is_empty());
+}
+
+async fn idle_previews_are_those_without_a_push_the_longest_idle_first(store: TemporaryStore) {
+    one_of_each(&store).await;
+    let since = given::now();
+    let idle = store.idle_previews(since).await.unwrap();
+    assert_eq!(numbers(&idle), [1, 2, 3, 4, 5]);
+    assert_eq!(idle.matching, 5);
+    let repository = given::project(&store, "acme", "shop", &["acme/shop"]).await;
+    let pushed = given::pull_request(&store, &repository, 1).await;
+    given::requested(&store, &pushed, 'b').await;
+    let idle = store.idle_previews(since).await.unwrap();
+    assert_eq!(numbers(&idle), [2, 3, 4, 5]);
+    let none = store.idle_previews(given::at(0)).await.unwrap();
+    assert_eq!((none.previews.len(), none.matching), (0, 0));
+}
+
+async fn what_was_made_by_hand_is_listed_with_the_others(store: TemporaryStore) {
+    let repository = given::project(&store, "acme", "shop", &["acme/shop"]).await;
+    let pull_request = given::pull_request(&store, &repository, 7).await;
+    given::requested(&store, &pull_request, 'a').await;
+    let user = store.local_user("local").await.unwrap();
+    let wish = given::by_hand(&repository, &user, "dev-calm-otter-07");
+    let made = store.create_manual_preview(&wish).await.unwrap();
+    let of = async |source, search: &str| {
+        let filter = PreviewFilter {
+            source,
+            search: Some(search.to_owned()),
+            ..PreviewFilter::default()
+        };
+        let list = all(&store, filter).await;
+        assert_eq!(list.matching as usize, list.previews.len());
+        list.previews
+            .into_iter()
+            .map(|it| it.id)
+            .collect::<Vec<_>>()
+    };
+    let both = [made.id.clone(), pull_request.id.clone()];
+    assert_eq!(of(None, "").await, both);
+    assert_eq!(of(None, "acme/shop").await, both);
+    assert_eq!(of(Some(PreviewSource::Manual), "").await, both[..1]);
+    assert_eq!(of(Some(PreviewSource::PullRequest), "").await, both[1..]);
+    assert_eq!(of(None, "calm-otter").await, both[..1]);
+    assert_eq!(store.count_previews(Scope::All).await.unwrap().all, 2);
+    let projects = store.list_projects(Scope::All).await.unwrap();
+    assert_eq!(projects[0].previews, 2);
 }

@@ -33,6 +33,7 @@ mod identity;
 mod kept_logs;
 mod leases;
 mod listing;
+mod manual;
 mod opening;
 mod previews;
 mod projects;

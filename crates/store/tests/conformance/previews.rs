@@ -46,7 +46,7 @@ async fn a_request_makes_a_pending_preview_and_begins_a_deployment(store: Tempor
         (preview.team.as_str(), preview.project.as_str()),
         ("acme", "shop")
     );
-    assert_eq!(preview.commit, commit('a'));
+    assert_eq!(preview.commit, Some(commit('a')));
     assert_eq!(preview.environment, "preview-7");
     assert_eq!(
         given::results(&store, &preview.id).await,
@@ -288,7 +288,7 @@ async fn a_report_about_another_attempt_or_commit_is_refused(store: TemporarySto
     let now = store.preview(&first.id).await.unwrap().unwrap();
     assert_eq!(
         (now.commit, now.status),
-        (commit('b'), PreviewStatus::Pending)
+        (Some(commit('b')), PreviewStatus::Pending)
     );
 }
 

@@ -15,12 +15,14 @@ on_both_databases!(
     two_repositories_of_a_team_cannot_be_the_same_one_on_github,
     a_removed_project_keeps_its_previews_and_can_come_back,
     projects_are_listed_by_team_with_their_previews,
+    a_preview_stays_in_the_cluster_that_its_project_had_until_it_is_removed_or_all_moves,
 );
 
 fn sync(team: &str, project: &str, repositories: &[&str]) -> ProjectSync {
     ProjectSync {
         team: team.to_owned(),
         project: project.to_owned(),
+        cluster: "local".to_owned(),
         problem: None,
         repositories: repositories
             .iter()
@@ -193,4 +195,41 @@ async fn projects_are_listed_by_team_with_their_previews(store: TemporaryStore) 
     assert_eq!(own[0].problem.as_deref(), Some("names no repository"));
     assert_eq!(store.list_projects(Scope::All).await.unwrap().len(), 3);
     assert_eq!(store.list_projects(Scope::Teams(&[])).await.unwrap(), []);
+}
+
+async fn a_preview_stays_in_the_cluster_that_its_project_had_until_it_is_removed_or_all_moves(
+    store: TemporaryStore,
+) {
+    assert_eq!(store.project_cluster("acme", "shop").await.unwrap(), None);
+    let repository = given::project(&store, "acme", "shop", &["acme/shop"]).await;
+    let cluster = store.project_cluster("acme", "shop").await.unwrap();
+    assert_eq!(cluster, Some(Some("local".to_owned())));
+    let pull_request = given::pull_request(&store, &repository, 7).await;
+    let preview = given::requested(&store, &pull_request, 'a').await;
+    assert_eq!(preview.cluster.as_deref(), Some("local"));
+
+    let moved = ProjectSync {
+        cluster: "eu".to_owned(),
+        ..sync("acme", "shop", &["acme/shop"])
+    };
+    store.sync_project(&moved).await.unwrap();
+    let own = store.list_projects(Scope::All).await.unwrap();
+    assert_eq!(own[0].cluster.as_deref(), Some("eu"));
+    let pushed = given::requested(&store, &pull_request, 'b').await;
+    assert_eq!(
+        pushed.cluster.as_deref(),
+        Some("local"),
+        "a push moves nothing"
+    );
+    given::removed(&store, &pushed).await;
+    let again = given::requested(&store, &pull_request, 'b').await;
+    assert_eq!(again.cluster.as_deref(), Some("eu"), "it begins anew");
+
+    store.move_project("acme", "shop", "eu-2").await.unwrap();
+    let preview = store.preview(&again.id).await.unwrap().unwrap();
+    assert_eq!(preview.cluster.as_deref(), Some("eu-2"));
+    let cluster = store.project_cluster("acme", "shop").await.unwrap();
+    assert_eq!(cluster, Some(Some("eu-2".to_owned())));
+    store.remove_project("acme", "shop").await.unwrap();
+    assert_eq!(store.project_cluster("acme", "shop").await.unwrap(), None);
 }

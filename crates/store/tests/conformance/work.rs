@@ -19,6 +19,7 @@ on_both_databases!(
     a_look_later_is_no_failure,
     the_work_that_waited_longest_comes_first,
     eight_workers_do_each_piece_once,
+    work_in_clusters_with_no_hand_free_is_left_aside,
 );
 
 const LONG: Duration = Duration::from_secs(60);
@@ -210,7 +211,7 @@ async fn the_work_that_waited_longest_comes_first(store: TemporaryStore) {
     }
     let mut order = Vec::new();
     while let Some(work) = store.claim_work("w", LONG).await.unwrap() {
-        order.push(work.preview.number);
+        order.extend(work.preview.number);
     }
     assert_eq!(order, [3, 1, 2]);
 }
@@ -227,11 +228,30 @@ async fn eight_workers_do_each_piece_once(store: TemporaryStore) {
         while let Some(work) = store.claim_work(&holder, LONG).await.unwrap() {
             let id = &work.preview.id;
             store.finish_work(id, &holder, None).await.unwrap();
-            done.push(work.preview.number);
+            done.extend(work.preview.number);
         }
         done
     });
     let mut done = workers.await.concat();
     done.sort_unstable();
     assert_eq!(done, (1..=40).collect::<Vec<_>>());
+}
+
+async fn work_in_clusters_with_no_hand_free_is_left_aside(store: TemporaryStore) {
+    let shop = given::project(&store, "acme", "shop", &["acme/shop"]).await;
+    let first = given::pull_request(&store, &shop, 1).await;
+    let first = given::requested(&store, &first, 'a').await;
+    store.move_project("acme", "shop", "eu").await.unwrap();
+    let blog = given::project(&store, "acme", "blog", &["acme/blog"]).await;
+    let second = given::pull_request(&store, &blog, 2).await;
+    let second = given::requested(&store, &second, 'a').await;
+
+    let claim = async |except: &[&str]| {
+        let claimed = store.claim_work_except("w", LONG, except).await.unwrap();
+        claimed.map(|work| work.preview.id)
+    };
+    assert_eq!(claim(&["eu", "local", ""]).await, None);
+    assert_eq!(claim(&["eu", ""]).await, Some(second.id));
+    assert_eq!(claim(&["eu", "us"]).await, None);
+    assert_eq!(claim(&["us"]).await, Some(first.id));
 }

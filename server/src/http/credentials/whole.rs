@@ -203,6 +203,7 @@ async fn a_private_repository_is_cloned_with_a_token_that_reads_it_alone() {
         clone_url: Some(clone_url),
         branch: "main".into(),
         installation_id: None,
+        cluster: None,
     };
     previews.create_project(&actor, new).await.unwrap();
     let project = cluster.projects("acme").get("shop").await.unwrap();

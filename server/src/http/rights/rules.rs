@@ -151,6 +151,7 @@ pub const ROUTES: &[Rule] = &[
     // Pages.
     own("GET", "/preview-environments").showing("$repository"),
     own("GET", "/platform/environments").showing("$repository"),
+    own("GET", "/preview-environments/new").showing("$team"),
     foreign(
         "GET",
         "/preview-environments/{id}",
@@ -185,6 +186,9 @@ pub const FUNCTIONS: &[Rule] = &[
     rule("GET", "previews", Access::Own, "?filter[limit]=10").showing("$preview"),
     foreign("GET", "preview", "?id=$preview"),
     foreign("GET", "preview-logs", "?id=$preview&query[tailLines]=1"),
+    foreign("POST", "create-preview", "")
+        .with_form("of=$team/$project/$repository&what=branch&branch=main"),
+    foreign("POST", "extend-preview", "").with_form("id=$preview"),
     foreign("POST", "retry-preview", "").with_form("id=$preview"),
     foreign("POST", "delete-preview", "").with_form("id=$preview"),
     foreign("POST", "approve-preview", "").with_form("id=$preview&commit=$commit"),

@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::body::Body;
-use catalyst_cluster::{Cluster, ClusterSource};
+use catalyst_cluster::ClusterSource;
 use catalyst_github::webhook::{WebhookSecret, WebhookSecrets};
 use catalyst_localkube::{LocalKube, LocalKubeConfig};
 use catalyst_model::{
@@ -35,7 +35,7 @@ use crate::{
 /// Names that no page has in an example of its own.
 const TEAM: &str = "heliotrope";
 const PROJECT: &str = "orchid";
-const REPOSITORY: &str = "heliotrope/orchid";
+const REPOSITORY: &str = "heliotrope/petals";
 const DELIVERY: &str = "5f1c2a66-0000-4000-8000-00000000cafe";
 
 /// How long an answer may take to begin, and a text to come whole.
@@ -93,8 +93,7 @@ impl World {
         local.allow_weak_isolation = true;
         let kube = LocalKube::start(local).await.unwrap();
         let kubeconfig = wiring::write_kubeconfig(folder.path(), &kube.kubeconfig()).unwrap();
-        let source = ClusterSource::Kubeconfig(kubeconfig);
-        let cluster = Cluster::connect(&source).await.unwrap();
+        let cluster = ClusterSource::Local(kubeconfig).connect().await.unwrap();
         cluster.install_crds().await.unwrap();
 
         let store = TemporaryStore::sqlite().await;
@@ -355,6 +354,7 @@ async fn preview(previews: &Previews, operator: &Actor) -> PreviewSummary {
         clone_url: None,
         branch: "main".into(),
         installation_id: None,
+        cluster: None,
     };
     previews.create_project(operator, new).await.unwrap();
     let repository = FakeRepository::new(1, REPOSITORY);
