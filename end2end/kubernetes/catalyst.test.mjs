@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import { Repository, sleep, until } from "../system/catalyst.mjs";
 import { Shell } from "../system/shell.mjs";
 import { audited, requests, used } from "./audit.mjs";
+import { builds } from "./builds.mjs";
 import { disturbances } from "./disturbances.mjs";
 import { handmade } from "./handmade.mjs";
 import { kinds } from "./kinds.mjs";
@@ -76,14 +77,24 @@ test("the chart passes its checks, and the API server takes all it can render", 
   for (const values of variants) {
     const rendered = await catalyst.helm("template", values);
     const { writeFileSync } = await import("node:fs");
-    writeFileSync(`${catalyst.folder}/rendered.yaml`, rendered);
-    await kubectl("apply", "--dry-run=server", "-n", namespace, "-f", `${catalyst.folder}/rendered.yaml`);
+    // kubectl takes objects of one namespace at a time.
+    const homes = new Map();
+    for (const object of rendered.split(/^---$/m)) {
+      const home = object.match(/^  namespace: (.+)$/m)?.[1] ?? namespace;
+      homes.set(home, [...(homes.get(home) ?? []), object]);
+    }
+    for (const [home, objects] of homes) {
+      writeFileSync(`${catalyst.folder}/rendered.yaml`, objects.join("---\n"));
+      await kubectl("apply", "--dry-run=server", "-n", home, "-f", `${catalyst.folder}/rendered.yaml`);
+    }
   }
   for (const [values, complaint] of [
     [{ url: "catalyst" }, /url/],
     [{ "web.replicas": 2 }, /PostgreSQL/],
     [{ "github.webhookSecret": "short" }, /webhookSecret/],
     [{ "previews.domian": "x" }, /domian/],
+    [{ "builds.registry": "https://ghcr.io" }, /registry/],
+    [{ "builds.engine": "docker" }, /engine/],
   ]) {
     await assert.rejects(catalyst.helm("template", values), complaint, JSON.stringify(values));
   }
@@ -113,6 +124,7 @@ const RIGHTS = {
     "/pods/log get",
     "/resourcequotas create list patch watch",
     "/secrets create delete patch",
+    "/secrets:registry-credentials list watch",
     "/serviceaccounts create delete list patch watch",
     "/services create delete list patch watch",
     "apps/deployments create delete list patch watch",
@@ -136,13 +148,15 @@ async function rights(account, within) {
   const user = [`--as=system:serviceaccount:${namespace}:${account}`, "--as-group=system:serviceaccounts", "--as-group=system:authenticated"];
   const { status } = await json("create", ...user, "--validate=false", "-f", file);
   const granted = new Map();
-  for (const { apiGroups, resources, verbs } of status.resourceRules) {
+  for (const { apiGroups, resources, resourceNames = [""], verbs } of status.resourceRules) {
     for (const group of apiGroups) {
       for (const resource of resources) {
         // What everyone may ask who has signed in: about oneself.
         if (resource.startsWith("selfsubject")) continue;
-        const name = `${group}/${resource}`;
-        granted.set(name, new Set([...(granted.get(name) ?? []), ...verbs]));
+        for (const only of resourceNames) {
+          const name = `${group}/${resource}${only && `:${only}`}`;
+          granted.set(name, new Set([...(granted.get(name) ?? []), ...verbs]));
+        }
       }
     }
   }
@@ -260,6 +274,7 @@ const suite = {
 };
 handmade(suite);
 kinds(suite);
+builds(suite);
 operations(suite);
 disturbances(suite);
 
@@ -295,7 +310,7 @@ test("every right was used, and none was missing", { skip: !audited && "this API
     const taken = used(account);
     const idle = granted.filter((right) => {
       const [resource, verb] = right.split(" ");
-      return !taken.get(resource)?.has(verb) && !RARE.has(right);
+      return !taken.get(resource.split(":")[0])?.has(verb) && !RARE.has(right);
     });
     assert.deepEqual(idle, [], `what ${account} may do and never did`);
   }

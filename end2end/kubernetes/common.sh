@@ -13,6 +13,8 @@ socket=$run/containerd.sock
 # The node, the pods of this one node, and Services. None of them leaves the network namespace.
 node=10.245.0.1 pods=10.244.0.0/16 services=10.96.0.0/16
 registry=localhost:5000
+# The same registry, as pods reach it.
+registry_service=registry.default.svc.cluster.local:5000
 dashboard=dashboard.catalyst.dev previews=preview.catalyst.dev github=github.catalyst.dev
 
 fail() { echo "$*" >&2; exit 1; }

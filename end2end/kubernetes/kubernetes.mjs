@@ -29,6 +29,10 @@ const ingressNamespace = setting("INGRESS_NAMESPACE", "ingress");
 const certificates = setting("CERTIFICATES", join(cache, "pki"));
 /** Whether this cluster's network plugin enforces policies: `enforced` or `ignored`. */
 export const policies = setting("POLICIES", "ignored");
+/** A registry as pods and nodes reach it, and BuildKit's image; `none`: no images are built. */
+export const registry = setting("REGISTRY", "registry.default.svc.cluster.local:5000");
+export const builds = registry !== "none";
+const buildkit = setting("BUILDKIT", "localhost:5000/buildkit:1");
 const apiserverScript = setting("APISERVER", join(here, "apiserver"));
 export const dashboard = "https://dashboard.catalyst.dev";
 export const github = "https://github.catalyst.dev";
@@ -84,6 +88,13 @@ const values = {
     // The tests' GitHub answers behind the ingress controller, whose own port is what a policy sees.
     ...{ images: { "*": tools }, egress: ["10.0.0.0/8:443,8443"] },
   },
+  ...(builds && {
+    builds: {
+      ...{ registry, insecure: true, engine: "buildkit", image: buildkit },
+      // The bases' stand-ins have a name that only the node knows.
+      buildkit: { config: `[registry."localhost:5000"]\n  mirrors = ["${registry}"]\n` },
+    },
+  }),
   networkPolicy: { apiServerPorts: [443, 6443, 8443] },
   ingress: { className: ingressClass, tlsSecret: "dashboard" },
   trustedCertificates: { configMap: "trusted" },

@@ -13,6 +13,15 @@ use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 use url::Url;
 
+/// What builds images of repositories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BuildEngine {
+    /// In the build's own pod.
+    Kaniko,
+    /// A daemon.
+    Buildkit,
+}
+
 /// Which cluster the previews run in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ClusterMode {
@@ -430,7 +439,34 @@ pub struct PreviewRouting {
     )]
     pub images: Images,
 
-    /// Minutes after which a deployment that is not ready is given up.
+    /// Where images of repositories are pushed to and pulled from: a host and port, and perhaps a
+    /// path, as in `ghcr.io/acme`. Without it no images are built.
+    #[arg(long, env = "CATALYST_BUILD_REGISTRY")]
+    pub build_registry: Option<String>,
+
+    /// The registry speaks plain HTTP.
+    #[arg(long, env = "CATALYST_BUILD_REGISTRY_INSECURE")]
+    pub build_registry_insecure: bool,
+
+    /// What builds images: `kaniko`, in the build's own pod, or `buildkit`, a daemon.
+    #[arg(long, env = "CATALYST_BUILD_ENGINE", default_value = "kaniko")]
+    pub build_engine: BuildEngine,
+
+    /// Where BuildKit's daemon answers, as in `tcp://buildkitd.builds.svc:1234`.
+    #[arg(long, env = "CATALYST_BUILDKIT_ADDRESS")]
+    pub buildkit_address: Option<Url>,
+
+    /// A folder with `ca.pem`, and `cert.pem` and `key.pem`, by which BuildKit's daemon and its clients
+    /// know each other.
+    #[arg(long, env = "CATALYST_BUILDKIT_CERTIFICATES")]
+    pub buildkit_certificates: Option<PathBuf>,
+
+    /// The image of the container that builds, or that talks to what builds. The engine's own
+    /// where none is named.
+    #[arg(long, env = "CATALYST_BUILD_IMAGE")]
+    pub build_image: Option<String>,
+
+    /// Minutes after which a deployment that is not ready is given up, its build included.
     #[arg(long, env = "CATALYST_DEPLOY_DEADLINE_MINUTES", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=240))]
     pub deploy_deadline_minutes: u16,
 
@@ -583,6 +619,24 @@ pub enum SettingsError {
     /// The certificates cannot be read.
     #[error("CATALYST_GIT_CERTIFICATES: {} cannot be read", path.display())]
     GitCertificates {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A registry that is none.
+    #[error(
+        "CATALYST_BUILD_REGISTRY: {0:?} is not a registry's host and port with perhaps a path, as in registry.example.com:5000 or ghcr.io/acme"
+    )]
+    BuildRegistry(String),
+    /// BuildKit without an address.
+    #[error(
+        "CATALYST_BUILD_ENGINE is buildkit, and CATALYST_BUILDKIT_ADDRESS does not say where it answers: set it, as in tcp://buildkitd.builds.svc:1234"
+    )]
+    NoBuildkit,
+    /// Certificates for BuildKit that cannot be read.
+    #[error("CATALYST_BUILDKIT_CERTIFICATES: {path} cannot be read")]
+    BuildkitCertificates {
         /// The file.
         path: PathBuf,
         /// Why.

@@ -20,7 +20,8 @@ use catalyst_github::{
 };
 use catalyst_localkube::{HostService, LocalKubeConfig, StartError};
 use catalyst_operator::{
-    CredentialsDoor, EgressRule, OperatorSettings, TokenSource, WebSide, network::NetworkProbe,
+    BuildSettings, CredentialsDoor, Daemon, EgressRule, Engine, Identity, OperatorSettings,
+    TokenSource, WebSide, network::NetworkProbe,
 };
 use catalyst_previews::{Keyring, PreviewSettings, Previews, Redactor, ServiceAccountName};
 use catalyst_store::{SessionPool, Store};
@@ -40,7 +41,9 @@ use url::Url;
 
 use crate::{
     http::{CALLBACK_PATH, session::Sessions},
-    settings::{Common, GitHubSettings, PreviewRouting, Secret, SecretSettings, SettingsError},
+    settings::{
+        BuildEngine, Common, GitHubSettings, PreviewRouting, Secret, SecretSettings, SettingsError,
+    },
 };
 
 /// How long running work may take to come to its end when we are asked to stop.
@@ -433,12 +436,62 @@ pub fn operator_settings(
             .unwrap_or_else(|| "ingress-nginx".to_owned()),
         git_image: routing.git_clone_image.clone(),
         images: routing.images.clone(),
+        // The embedded cluster runs no images.
+        builds: if local {
+            None
+        } else {
+            build_settings(routing)?
+        },
         allow_local_repositories: common.allow_local_repositories,
         egress,
         deadline: Duration::from_secs(60 * u64::from(routing.deploy_deadline_minutes)),
         network_probe: network_probe(common, routing).filter(|_| !local),
         ..OperatorSettings::default()
     })
+}
+
+/// How images are built, where that is set up.
+fn build_settings(routing: &PreviewRouting) -> Result<Option<BuildSettings>, SettingsError> {
+    let given = |value: &Option<String>| value.clone().filter(|text| !text.trim().is_empty());
+    let Some(registry) = given(&routing.build_registry) else {
+        return Ok(None);
+    };
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "./:_-".contains(c);
+    if !registry.chars().all(is_plain) || registry.contains("//") || registry.starts_with('/') {
+        return Err(SettingsError::BuildRegistry(registry));
+    }
+    let engine = match (routing.build_engine, &routing.buildkit_address) {
+        (BuildEngine::Kaniko, _) => Engine::Kaniko,
+        (BuildEngine::Buildkit, Some(address)) => Engine::BuildKit(Daemon {
+            address: address.clone(),
+            identity: buildkit_identity(routing)?,
+        }),
+        (BuildEngine::Buildkit, None) => return Err(SettingsError::NoBuildkit),
+    };
+    Ok(Some(BuildSettings {
+        image: given(&routing.build_image).unwrap_or_else(|| engine.usual_image().to_owned()),
+        engine,
+        registry,
+        insecure: routing.build_registry_insecure,
+    }))
+}
+
+/// By what a BuildKit daemon knows its clients.
+fn buildkit_identity(routing: &PreviewRouting) -> Result<Option<Identity>, SettingsError> {
+    let folder = routing.buildkit_certificates.as_ref();
+    let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) else {
+        return Ok(None);
+    };
+    let read = |name: &str| {
+        let path = folder.join(name);
+        fs::read_to_string(&path)
+            .map_err(|source| SettingsError::BuildkitCertificates { path, source })
+    };
+    Ok(Some(Identity {
+        authority: read("ca.pem")?,
+        certificate: read("cert.pem")?,
+        key: read("key.pem")?,
+    }))
 }
 
 /// Where the operator tries out whether policies are enforced: from a pod with a port of its own.

@@ -110,3 +110,23 @@ topologySpreadConstraints:
 {{- define "catalyst.databaseSecret" -}}
 {{ .Values.database.existingSecret | default (include "catalyst.name" (dict "release" .Release.Name "component" "database")) }}
 {{- end }}
+
+{{/* Whether the chart runs a buildkitd of its own. */}}
+{{- define "catalyst.runsBuildkit" -}}
+{{- if and .Values.builds.registry (eq .Values.builds.engine "buildkit") (not .Values.builds.buildkit.address) }}yes{{ end }}
+{{- end }}
+
+{{- define "catalyst.buildsNamespace" -}}
+{{ .Release.Namespace | trunc 56 | trimSuffix "-" }}-builds
+{{- end }}
+
+{{- define "catalyst.buildkitAddress" -}}
+{{- $own := printf "tcp://%s.%s.svc:1234" (include "catalyst.name" (dict "release" .Release.Name "component" "buildkitd")) (include "catalyst.buildsNamespace" .) }}
+{{- .Values.builds.buildkit.address | default $own }}
+{{- end }}
+
+{{/* The Secret by which a buildkitd knows its clients, if it does. */}}
+{{- define "catalyst.buildkitIdentity" -}}
+{{- if include "catalyst.runsBuildkit" . }}{{ include "catalyst.name" (dict "release" .Release.Name "component" "buildkit-client") }}
+{{- else if and .Values.builds.registry (eq .Values.builds.engine "buildkit") }}{{ .Values.builds.buildkit.existingSecret }}{{ end }}
+{{- end }}

@@ -38,12 +38,27 @@ pub fn watch<K>(
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
-    let lasts = u32::try_from(LASTS.as_secs()).unwrap_or(u32::MAX);
-    let mut config = watcher::Config::default().timeout(lasts);
+    let mut config = lasting();
     if !selector.is_empty() {
         config = config.labels(selector);
     }
     resuming(move || watcher(api.clone(), config.clone()).boxed()).backoff(waits())
+}
+
+/// As [`watch`], of the objects of one name, in whichever namespace: a right to these alone is enough.
+pub fn watch_named<K>(
+    api: Api<K>,
+    name: &str,
+) -> impl Stream<Item = Result<watcher::Event<K>, watcher::Error>> + Send + use<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+{
+    let config = lasting().fields(&format!("metadata.name={name}"));
+    resuming(move || watcher(api.clone(), config.clone()).boxed()).backoff(waits())
+}
+
+fn lasting() -> watcher::Config {
+    watcher::Config::default().timeout(u32::try_from(LASTS.as_secs()).unwrap_or(u32::MAX))
 }
 
 /// How long a watch waits after an interruption: see [`FIRST_WAIT`] and [`LONGEST_WAIT`].

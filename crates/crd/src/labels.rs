@@ -14,8 +14,10 @@ pub const BRANCH: &str = "catalyst.dev/branch";
 pub const COMMIT: &str = "catalyst.dev/commit";
 /// On what was made from the files of a source: that source's name.
 pub const COMPONENT: &str = "catalyst.dev/component";
-/// On Jobs of the operator: what they do, such as `inspect`.
+/// On Jobs of the operator: what they do, `inspect` or `build`.
 pub const JOB_TYPE: &str = "catalyst.dev/job-type";
+/// On Jobs that build an image: the build's name within the project.
+pub const BUILD: &str = "catalyst.dev/build";
 /// Who keeps an object: always [`MANAGER`] on what the operator makes.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
@@ -49,6 +51,8 @@ pub const TEMPLATE: &str = "catalyst.dev/template";
 pub const CONTENT: &str = "catalyst.dev/content";
 /// Annotation on an inspection's Job and its pods: what is inspected.
 pub const INSPECTION: &str = "catalyst.dev/inspection";
+/// Annotation on a build's Job and its pods: what is built.
+pub const BUILD_KEY: &str = "catalyst.dev/build-key";
 /// Annotation on everything that the operator makes for an Environment, its namespace included:
 /// the `namespace/name` of that Environment. A namespace without it is never touched.
 pub const OWNER: &str = "catalyst.dev/owner";

@@ -49,6 +49,19 @@ where
     (reader, stream.boxed())
 }
 
+/// Watches the objects of one name, all namespaces.
+pub(crate) fn watch_named<K>(client: &Client, name: &str) -> Watched<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let (reader, writer) = store();
+    let stream = catalyst_cluster::watch::watch_named(Api::<K>::all(client.clone()), name)
+        .modify(|object| object.managed_fields_mut().clear())
+        .reflect(writer)
+        .touched_objects();
+    (reader, stream.boxed())
+}
+
 /// The label of everything that the operator makes inside an Environment's namespace.
 pub(crate) fn made_by_us() -> String {
     format!("{}={}", labels::MANAGED_BY, labels::MANAGER)
@@ -64,6 +77,9 @@ pub(crate) struct Caches {
     pub projects: Store<DeserializeGuard<Project>>,
     /// Every namespace of Catalyst's hierarchy, not only the operator's own.
     pub namespaces: Store<Namespace>,
+    /// The credentials of registries, those that teams keep and those that previews got of them. Of
+    /// Secrets, these alone are read.
+    pub registry_credentials: Store<Secret>,
     pub quotas: Store<ResourceQuota>,
     pub limits: Store<LimitRange>,
     pub policies: Store<NetworkPolicy>,
@@ -90,6 +106,7 @@ impl Caches {
         wait!(
             projects,
             namespaces,
+            registry_credentials,
             quotas,
             limits,
             policies,

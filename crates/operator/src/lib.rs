@@ -11,6 +11,7 @@
 //! - `cache`: what is there, kept fresh by watches;
 //! - [`network`]: whether the cluster enforces the policies that keep previews apart.
 
+pub mod builds;
 mod cache;
 mod context;
 pub mod desired;
@@ -23,6 +24,7 @@ pub mod repository;
 pub mod settings;
 mod web;
 
+pub use builds::{BuildSettings, Daemon, Engine, Identity};
 pub use catalyst_render::{Images, InvalidImage};
 pub use error::Error;
 pub use project::check as check_project;

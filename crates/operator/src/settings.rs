@@ -6,6 +6,7 @@ use std::time::Duration;
 use catalyst_render::Images;
 use url::{Host, Url};
 
+use crate::builds::BuildSettings;
 use crate::network::NetworkProbe;
 use crate::web::WebSide;
 
@@ -27,6 +28,8 @@ pub struct OperatorSettings {
     pub git_image: String,
     /// `CATALYST_IMAGES`: what stands in for the images that detection and repositories name.
     pub images: Images,
+    /// How images are built. Without it none are, as in the embedded cluster, which runs none.
+    pub builds: Option<BuildSettings>,
     /// `CATALYST_ALLOW_LOCAL_REPOSITORIES`: whether `file://` clone URLs are accepted. Only for
     /// the embedded cluster: namespaces of such previews admit host paths.
     pub allow_local_repositories: bool,
@@ -169,6 +172,7 @@ impl Default for OperatorSettings {
             ingress_namespace: "ingress-nginx".to_owned(),
             git_image: "alpine/git:2.45.2".to_owned(),
             images: Images::default(),
+            builds: None,
             allow_local_repositories: false,
             credentials: None,
             git_certificates: None,

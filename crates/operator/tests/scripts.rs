@@ -796,6 +796,79 @@ fn what_cannot_be_run_is_said_with_what_was_looked_for() {
 }
 
 #[test]
+fn a_folder_to_be_built_from_that_leads_out_of_the_repository_ends_the_clone() {
+    let directory = repository(&[("web/Dockerfile", ""), ("web.txt", "")]);
+    for (name, to) in [
+        ("out", "/etc"),
+        ("up", "../.."),
+        ("in", "web"),
+        ("own", "."),
+    ] {
+        std::os::unix::fs::symlink(to, directory.path().join(name)).unwrap();
+    }
+    let commit = commit(directory.path(), "links");
+    for shell in shells() {
+        for (folder, expected) in [
+            ("web", None),
+            ("in", None),
+            ("own", None),
+            ("out", Some("leads out of the repository")),
+            ("up", Some("leads out of the repository")),
+            ("out/..", Some("leads out of the repository")),
+            ("web.txt", Some("has no folder")),
+            ("missing", Some("has no folder")),
+            ("-x", Some("has no folder")),
+        ] {
+            let into = TempDir::new().unwrap();
+            let output = clone_with(
+                &shell,
+                into.path(),
+                &[
+                    ("GIT_REPO_URL", &url(&directory)),
+                    ("GIT_COMMIT", &commit),
+                    ("GIT_CLONE_CONTEXT", folder),
+                ],
+            );
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            match expected {
+                None => assert!(output.status.success(), "{folder}: {said}"),
+                Some(words) => assert!(
+                    !output.status.success() && said.contains(words),
+                    "{folder}: {said}"
+                ),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_build_passes_its_arguments_on_and_ends_with_what_ended_it() {
+    let bin = TempDir::new().unwrap();
+    let fake = bin.path().join("fake");
+    std::fs::write(
+        &fake,
+        "#!/bin/sh\nfor word in \"$@\"; do echo \"<$word>\"; done\nexit 7\n",
+    )
+    .unwrap();
+    std::fs::set_permissions(&fake, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for shell in shells() {
+        let output = Command::new(&shell.1[0])
+            .arg(script("build.sh"))
+            .env("PATH", &shell.0)
+            .arg(&fake)
+            .args(["a b", "$(id)", "--opt"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(7), "{said}");
+        assert!(
+            said.starts_with("<a b>\n<$(id)>\n<--opt>\n<--metadata-file>\n"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn a_hostile_repository_is_only_read() {
     let canary = TempDir::new().unwrap();
     let canary = canary.path().join("ran");

@@ -189,6 +189,12 @@ fn workload(object: &mut Value, dress: &Dress, kind: &str, contents: &Contents) 
     }
     let pod = &mut template["spec"];
     pod["automountServiceAccountToken"] = json!(false);
+    if pod["serviceAccountName"].is_null() && dress.namespace.is_some() {
+        // Left out, the account of the commit before would stay: Kubernetes keeps it under the old
+        // name of this field, which nobody applied.
+        let old = pod["serviceAccount"].as_str().unwrap_or("default");
+        pod["serviceAccountName"] = json!(old);
+    }
     if pod["enableServiceLinks"].is_null() {
         pod["enableServiceLinks"] = json!(false);
     }

@@ -3,6 +3,7 @@
 //! Nothing here asks the cluster or the clock; two calls with the same arguments give the same
 //! objects, which is what makes comparing and repairing them possible.
 
+pub mod build;
 pub mod config;
 pub mod inspect;
 pub mod namespace;
@@ -10,6 +11,7 @@ mod pod;
 pub mod policy;
 pub mod quota;
 pub mod record;
+pub mod registry;
 pub mod rendered;
 pub mod routing;
 pub mod services;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use catalyst_crd::identity::GIT_CLIENT;
+use catalyst_crd::labels::JOB_TYPE;
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
     NetworkPolicyPort, NetworkPolicySpec,
@@ -11,6 +12,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::Target;
+use super::build::BUILD;
+use crate::builds::BuildSettings;
 use crate::settings::{EgressRule, OperatorSettings};
 
 /// The label that every namespace carries with its own name.
@@ -77,6 +80,34 @@ pub fn git_credentials(target: &Target, settings: &OperatorSettings) -> Option<N
             policy_types: Some(vec!["Egress".to_owned()]),
             egress: Some(vec![NetworkPolicyEgressRule {
                 to: Some(vec![web]),
+                ports: Some(vec![port("TCP", inside.port)]),
+            }]),
+            ingress: None,
+        }),
+    })
+}
+
+/// NetworkPolicy `image-builds` for the pods of builds: out to what builds, or to the registry. None
+/// where that is outside of the cluster.
+#[must_use]
+pub fn image_builds(target: &Target, builds: &BuildSettings) -> Option<NetworkPolicy> {
+    let inside = builds.inside()?;
+    let labels = (!inside.labels.is_empty()).then_some(inside.labels);
+    let peer = NetworkPolicyPeer {
+        namespace_selector: Some(labelled(NAMESPACE_NAME, &inside.namespace)),
+        pod_selector: labels.map(|labels| LabelSelector {
+            match_labels: Some(labels),
+            match_expressions: None,
+        }),
+        ip_block: None,
+    };
+    Some(NetworkPolicy {
+        metadata: target.meta("image-builds"),
+        spec: Some(NetworkPolicySpec {
+            pod_selector: Some(labelled(JOB_TYPE, BUILD)),
+            policy_types: Some(vec!["Egress".to_owned()]),
+            egress: Some(vec![NetworkPolicyEgressRule {
+                to: Some(vec![peer]),
                 ports: Some(vec![port("TCP", inside.port)]),
             }]),
             ingress: None,

@@ -48,6 +48,8 @@ pub struct Source {
     pub reference: Reference,
     /// The branch that it is on.
     pub branch: String,
+    /// The Project's own branch of this source, which others are made from and merged into.
+    pub trunk: String,
     /// The pull request that it belongs to.
     pub pull_request: Option<u64>,
     /// Where the repository may be private: the GitHub App's installation that reaches it, or
@@ -167,6 +169,10 @@ impl Source {
             installation,
             reference,
             branch,
+            trunk: match found.branch.as_str() {
+                "" | "HEAD" => "main".to_owned(),
+                branch => branch.to_owned(),
+            },
             pull_request: wanted
                 .and_then(|wanted| wanted.pr_number)
                 .and_then(|n| u64::try_from(n).ok()),
@@ -247,6 +253,7 @@ pub fn scripts(target: &Target, settings: &OperatorSettings) -> ConfigMap {
             include_str!("../scripts/git-credential-catalyst.sh"),
         ),
         ("inspect.sh", include_str!("../scripts/inspect.sh")),
+        ("build.sh", include_str!("../scripts/build.sh")),
     ];
     let certificates = settings.git_certificates.as_deref();
     let data = data

@@ -63,11 +63,11 @@ fn project() -> Project {
     .unwrap()
 }
 
-fn target() -> Target {
+pub(crate) fn target() -> Target {
     Target::of(&environment(&json!({})), &BTreeMap::new(), &settings()).unwrap()
 }
 
-fn pull_request() -> Source {
+pub(crate) fn pull_request() -> Source {
     Source::of(&environment(&json!({})), &project(), &settings()).unwrap()
 }
 

@@ -223,6 +223,47 @@ impl Ingredients<'_> {
         Ok(self.workload(parts, port, commands, words, commit))
     }
 
+    /// An image that was built of the source, which listens on `port` unless the configuration says
+    /// another.
+    ///
+    /// # Errors
+    /// Never for now; as [`Self::production`].
+    pub fn built(
+        &self,
+        source: &Source,
+        image: &str,
+        port: u16,
+        words: String,
+        extra: &[EnvVar],
+    ) -> Result<Workload, Problem> {
+        let config = self.config;
+        let ports = self.ports(Some(i32::from(port)))?;
+        let port = ports[0].container_port;
+        let base = self.common(port, source.commit(), source.pull_request);
+        let env = merge_variables(merge_variables(base, extra), &config.env);
+        let mut commands = BTreeMap::new();
+        commands.insert(NAME.to_owned(), shown(&config.command, &config.args));
+        let mut init = Vec::new();
+        for custom in &config.init_containers {
+            commands.insert(custom.name.clone(), shown(&custom.command, &custom.args));
+            init.push(init_container(custom, image));
+        }
+        let app = Container {
+            working_dir: config.working_dir.clone(),
+            volume_mounts: (!config.volume_mounts.is_empty()).then(|| config.volume_mounts.clone()),
+            env: Some(env),
+            env_from: secrets(),
+            ..self.main(NAME, image, config.command.clone(), ports)
+        };
+        let parts = Parts {
+            app,
+            init,
+            volumes: self.config_volumes(&config.volume_mounts),
+            account: None,
+        };
+        Ok(self.workload(parts, port, commands, words, source.commit()))
+    }
+
     fn ports(&self, detected: Option<i32>) -> Result<Vec<ContainerPort>, Problem> {
         match (&self.config.ports[..], detected) {
             ([], None) => Err(missing("port")),

@@ -3,12 +3,14 @@
 mod build;
 mod delete;
 mod deploy;
+mod image;
 mod inspection;
 mod namespace;
 mod orphans;
 pub mod pods;
 pub mod progress;
 mod reconcile;
+mod registry;
 mod rendered;
 mod secrets;
 mod serving;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use catalyst_cluster::chain;
 use catalyst_crd::{Environment, labels};
 use futures::StreamExt;
+use k8s_openapi::api::core::v1::Secret;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config, Error as ControllerError};
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -30,8 +33,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::cache::{Caches, Cluster, made_by_us, watch};
+use crate::cache::{Caches, Cluster, made_by_us, watch, watch_named};
 use crate::context::{Backoff, Context, PASS_LIMIT, Written};
+use crate::desired::registry::REGISTRY_CREDENTIALS;
 use crate::error::Error;
 use crate::metrics::Pass;
 use crate::network::Enforcement;
@@ -63,9 +67,14 @@ pub(crate) async fn run(
     let (projects, project_events) = watch(&client, "");
     let hierarchy = labels::NAMESPACE_TYPE;
     let (namespaces, namespace_events) = watch(&client, hierarchy);
+    let (registry_credentials, credentials_events) = watch_named(&client, REGISTRY_CREDENTIALS);
+    let of_teams = environments.clone();
     let mut controller = controller
         .watches_stream(project_events, move |project| {
             of_project(&environments, &project)
+        })
+        .watches_stream(credentials_events, move |secret: Secret| {
+            concerned(&of_teams, &secret)
         })
         .watches_stream(namespace_events, |object| owner(&object));
     macro_rules! owned {
@@ -74,7 +83,7 @@ pub(crate) async fn run(
                 let ($field, events) = watch(&client, &made_by_us());
                 controller = controller.watches_stream(events, |object| owner(&object));
             )*
-            Caches { projects, namespaces, $($field),* }
+            Caches { projects, namespaces, registry_credentials, $($field),* }
         }};
     }
     let caches = owned!(
@@ -171,6 +180,26 @@ fn of_project<P: Resource>(environments: &Store<Guarded>, project: &P) -> Vec<Ob
                 .0
                 .as_ref()
                 .is_ok_and(|e| refers_to(e, team, name))
+        })
+        .map(|environment| ObjectRef::from_obj(environment.as_ref()))
+        .collect()
+}
+
+/// The Environments that a registry's credentials are for: those of the team that keeps them, or the
+/// one that they were copied for.
+fn concerned(environments: &Store<Guarded>, secret: &Secret) -> Vec<ObjectRef<Guarded>> {
+    if let Some(copied_for) = owner(secret) {
+        return vec![copied_for];
+    }
+    let namespace = secret.metadata.namespace.as_deref();
+    environments
+        .state()
+        .iter()
+        .filter(|environment| {
+            let team = environment.labels().get(labels::TEAM);
+            team.map(|team| catalyst_model::names::team_namespace(team))
+                .as_deref()
+                == namespace
         })
         .map(|environment| ObjectRef::from_obj(environment.as_ref()))
         .collect()

@@ -128,6 +128,15 @@ pub fn succeeded(pod: &Pod, container: &str) -> bool {
         .is_some_and(|terminated| terminated.exit_code == 0)
 }
 
+/// The last words of a container that has ended.
+#[must_use]
+pub fn last_message<'a>(pod: &'a Pod, container: &str) -> Option<&'a str> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    let status = statuses.iter().find(|status| status.name == container)?;
+    let terminated = status.state.as_ref()?.terminated.as_ref()?;
+    terminated.message.as_deref()
+}
+
 fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<(&'a str, &'a str)> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
     let condition = conditions
@@ -178,7 +187,9 @@ fn describe(
                 (Step::waiting("ImagePullFailed", said), Some(until))
             };
         }
-        if !PASSING.contains(&reason) {
+        // A node that is busy has not heard yet of what the pod refers to.
+        let is_late = reason == "CreateContainerConfigError" && message.contains("failed to sync");
+        if !PASSING.contains(&reason) && !is_late {
             return (
                 Step::failed(
                     "ContainerRefused",
@@ -390,6 +401,11 @@ mod tests {
                 "install cannot be started: use another image"
             )
         );
+        let late = json!({ "waiting": { "reason": "CreateContainerConfigError", "message": "failed to sync secret cache: timed out waiting for the condition" } });
+        assert!(matches!(
+            diagnose_at(install(late, 0), 1).0,
+            Step::Waiting(_)
+        ));
         for reason in PASSING {
             let state = json!({ "waiting": { "reason": reason } });
             let (step, _) = diagnose_at(install(state, 0), 1);

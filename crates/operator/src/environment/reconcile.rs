@@ -9,7 +9,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 
-use super::build::{Build, build};
+use super::build::{Build, Question};
 use super::deploy::deploy;
 use super::progress::{Clock, Progress, Step, status};
 use super::rendered::{after_workload, rendered};
@@ -17,7 +17,7 @@ use super::secrets::{self, Secrets};
 use super::serving::{answering, words};
 use super::wanted::{Mode, wanted};
 use super::write::Attempt;
-use super::{delete, namespace, write};
+use super::{delete, image, namespace, registry, write};
 use crate::context::Context;
 use crate::desired::quota::{limit_range, resource_quota};
 use crate::desired::rendered::{Files, Recipe};
@@ -189,6 +189,11 @@ async fn advance(
         }
         return Ok(());
     }
+    if settings.builds.is_some()
+        && let Some(commit) = wanted.source.commit()
+    {
+        image::stop_others(context, &target, commit).await?;
+    }
     cluster
         .ensure(&resource_quota(&target, wanted.allowance))
         .await?;
@@ -198,16 +203,18 @@ async fn advance(
     cluster
         .ensure(&desired::policy::network_policy(&target, settings))
         .await?;
-    cluster
+    let account = cluster
         .ensure(&desired::namespace::service_account(&target))
         .await?;
+    registry::sync(context, &target, &account).await?;
     cluster
         .ensure(&desired::source::scripts(&target, settings))
         .await?;
     if wanted.source.installation.is_some() {
-        cluster
+        let account = cluster
             .ensure(&desired::source::git_account(&target))
             .await?;
+        registry::sync(context, &target, &account).await?;
         if let Some(policy) = desired::policy::git_credentials(&target, settings) {
             cluster.ensure(&policy).await?;
         }
@@ -231,27 +238,31 @@ async fn advance(
         values: wanted.template.as_ref().and_then(|it| it.values.as_ref()),
     };
     let (files, built) = match wanted.mode {
-        Mode::Rendered(kind) => (Some(of_template(kind)), None),
-        Mode::Production => (None, None),
-        Mode::Development => {
-            match build(context, &target, &wanted.source, &wanted.config, retry, now).await? {
-                Build::Known(step, source, plan) => {
-                    progress.build = step;
-                    (None, Some((source, plan)))
-                }
+        Mode::Rendered(kind) => (Some(of_template(kind)), Build::AsItIs),
+        Mode::Development | Mode::Production => {
+            let question = Question {
+                context,
+                target: &target,
+                wanted: &wanted,
+                secrets: secrets.as_ref(),
+                retry,
+                now,
+            };
+            match question.answer().await? {
                 Build::Files(kind) => {
                     let files = Files {
                         kind,
                         path: "",
                         values: None,
                     };
-                    (Some(files), None)
+                    (Some(files), Build::AsItIs)
                 }
                 Build::Open(step, look_again) => {
                     progress.build = step;
                     progress.look_again = look_again;
                     return Ok(());
                 }
+                built => (None, built),
             }
         }
     };
@@ -285,14 +296,19 @@ async fn advance(
         retry,
         secrets: secrets.as_ref().map(|held| held.version.as_str()),
     };
+    let extra = desired::services::variables(&wanted.config.services);
     let workload = match built {
-        None => {
+        Build::Known(step, source, plan) => {
+            progress.build = step;
+            ingredients.development(&source, plan.as_ref(), extra)
+        }
+        Build::Built(step, source, built) => {
+            progress.build = step;
+            ingredients.built(&source, &built.image, built.port, built.words, &extra)
+        }
+        Build::AsItIs | Build::Files(_) | Build::Open(..) => {
             progress.build = Step::done("Configured", "an image is run as it is");
             ingredients.production(wanted.source.commit(), wanted.source.pull_request)
-        }
-        Some((source, plan)) => {
-            let extra = desired::services::variables(&wanted.config.services);
-            ingredients.development(&source, plan.as_ref(), extra)
         }
     };
     let workload = match workload {

@@ -70,7 +70,11 @@ fn ask(
     let allowance = Allowance::of(quota)?;
     let source_ref = match mode {
         Mode::Rendered(_) => template.and_then(|template| template.source_ref.as_deref()),
-        Mode::Development | Mode::Production => None,
+        // An image that is built for it is built of the source that the template names for that.
+        Mode::Development | Mode::Production => template
+            .and_then(|template| template.builds.first())
+            .filter(|_| config.image.is_none() && settings.builds.is_some())
+            .map(|build| build.source_ref.as_str()),
     };
     let source = Source::named(source_ref, environment, &project, settings)?;
     Ok(Wanted {

@@ -5,6 +5,7 @@
 #   GIT_COMMIT          40 hexadecimal digits, or empty: the newest commit of the branch
 #   GIT_BRANCH          the branch
 #   GIT_PULL_REQUEST    the pull request's number, or empty
+#   GIT_CLONE_CONTEXT   a folder of the commit that has to be in it, and must not lead out of it
 #   INSTALLATION_ID     where the repository may be private: see git-credential-catalyst.sh
 #
 # Everything arrives in the environment and is used quoted: no value is ever read as shell, as an
@@ -87,4 +88,14 @@ fi
 
 git checkout --quiet --force --detach "$commit" --
 [ "$(git rev-parse HEAD)" = "$commit" ] || stop "HEAD is not at $commit after the checkout"
+if [ -n "${GIT_CLONE_CONTEXT:-}" ]; then
+    # A link may lead anywhere in the pod that uses the folder.
+    top=$(pwd -P)
+    folder=$(cd -P -- "./$GIT_CLONE_CONTEXT" 2>/dev/null && pwd -P) \
+        || stop "the commit has no folder \"$GIT_CLONE_CONTEXT\""
+    case $folder/ in
+        "$top"/*) ;;
+        *) stop "\"$GIT_CLONE_CONTEXT\" leads out of the repository" ;;
+    esac
+fi
 printf 'Checked out %s\n' "$commit"

@@ -65,16 +65,9 @@ pub fn describe(inventory: &Inventory) -> Detection {
             inside,
         );
     }
-    // Of several Dockerfiles the plain one counts, and the root's before others.
-    let dockerfile = directories.iter().find_map(|directory| {
-        let plain = directory.first_of(&["Dockerfile"]);
-        Some((
-            directory,
-            plain.or_else(|| directory.all("file").find(|name| is_dockerfile(name)))?,
-        ))
-    });
+    let first = first_dockerfile(inventory);
     if let Some((directory, file)) =
-        dockerfile.filter(|(directory, _)| directory.path == "." || program.is_none())
+        first.filter(|(directory, _)| directory.path == "." || program.is_none())
     {
         let inside = stack(directory, root)
             .map(|stack| from(&stack, directory))
@@ -92,6 +85,37 @@ pub fn describe(inventory: &Inventory) -> Detection {
         .or_else(|| cluster(root?))
         .or_else(|| directories.iter().find_map(site))
         .unwrap_or_else(|| unknown(inventory))
+}
+
+/// Of several Dockerfiles the plain one counts, and the root's before others.
+fn first_dockerfile(inventory: &Inventory) -> Option<(&Directory, &str)> {
+    inventory.directories.iter().find_map(|directory| {
+        let plain = directory.first_of(&["Dockerfile"]);
+        Some((
+            directory,
+            plain.or_else(|| directory.all("file").find(|name| is_dockerfile(name)))?,
+        ))
+    })
+}
+
+/// The Dockerfile that an image of the repository is built by, relative to the root.
+#[must_use]
+pub fn dockerfile(inventory: &Inventory) -> Option<String> {
+    first_dockerfile(inventory).map(|(directory, file)| shown(directory, file))
+}
+
+/// Whether the repository is run as its Dockerfile says rather than from its source: one at the
+/// root says so, another one only where nothing else is known.
+#[must_use]
+pub fn is_run_by_dockerfile(inventory: &Inventory) -> bool {
+    let root = inventory.root();
+    first_dockerfile(inventory).is_some_and(|(directory, _)| {
+        directory.path == "."
+            || !inventory
+                .directories
+                .iter()
+                .any(|directory| program(directory, root).is_some())
+    })
 }
 
 fn shown(directory: &Directory, file: &str) -> String {

@@ -13,7 +13,7 @@ mod python;
 mod stack;
 mod survey;
 
-pub use detection::{Detection, describe};
+pub use detection::{Detection, describe, dockerfile, is_run_by_dockerfile};
 pub use inventory::{Directory, Inventory};
 pub use stack::{Stack, stack};
 pub use survey::survey;
@@ -89,9 +89,10 @@ pub enum Confidence {
 pub enum Undetected {
     /// There is only a way that needs images to be built.
     #[error(
-        "{0} needs images to be built, which this version does not do. Add another way to run it \
+        "{0} needs images to be built, which nothing does here. Add another way to run it \
          (a dev script in package.json, a Procfile, a Makefile with dev:), or name an image and \
-         ports in the Project's template"
+         ports in the Project's template; on a Kubernetes, Catalyst can be set up to build \
+         (CATALYST_BUILD_REGISTRY)"
     )]
     NeedsImageBuild(String),
     /// Nothing that is known.

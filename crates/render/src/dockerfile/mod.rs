@@ -4,6 +4,7 @@
 //! to a mirror. The program runs as a user without rights, and downloads are kept in cache mounts.
 //! What is taken from the repository only ever stands in JSON, as a word of a command.
 
+pub mod given;
 mod recipes;
 
 use serde_json::json;

@@ -54,7 +54,7 @@ const MAX_OBJECTS: usize = 500;
 /// Bytes of one object.
 const MAX_OBJECT: usize = 1024 * 1024;
 /// Secrets that are the operator's business: no workload may read them.
-const RESERVED_SECRETS: &[&str] = &["registry-credentials"];
+const RESERVED_SECRETS: &[&str] = &["registry-credentials", "catalyst-buildkit-client"];
 
 /// What is collected on the way.
 struct Gate {

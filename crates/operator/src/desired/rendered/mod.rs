@@ -10,10 +10,11 @@ use catalyst_render::dress::{Checkout, Dress, dress};
 use catalyst_render::folder::join;
 use catalyst_render::source::{Kind, translate};
 use catalyst_render::validate::{Policy, admit};
-use catalyst_render::{BuildSpec, Folder, ImageNames, RenderError, Route, Warning, compose};
+use catalyst_render::{BuildSpec, Folder, RenderError, Route, Warning, compose};
 use k8s_openapi::api::core::v1::VolumeMount;
 use serde_json::{Map, Value, json};
 
+use super::build::image_names;
 use super::record::Held;
 use super::source::{CODE_PATH, account, git_clone, volumes};
 use super::workload::{DRAIN, SECRETS};
@@ -90,12 +91,26 @@ impl Recipe<'_> {
         source: &Source,
         commit: &CommitSha,
     ) -> Result<Desired, Problem> {
+        self.desired_with(folder, source, commit, &BTreeMap::new())
+    }
+
+    /// The same with `built` images in place of those that were to be built, by their names.
+    ///
+    /// # Errors
+    /// As [`Self::desired`].
+    pub fn desired_with(
+        &self,
+        folder: &Folder,
+        source: &Source,
+        commit: &CommitSha,
+        images: &BTreeMap<String, String>,
+    ) -> Result<Desired, Problem> {
         let path = self.path()?;
         let options = self.options(source, commit);
         let mut rendered = translate(self.files.kind, folder, &path, &options)
             .map_err(|error| self.not_rendered(&path, &error))?;
         rendered.warnings.extend(self.unused());
-        let admitted = admit(rendered, Policy::default())
+        let mut admitted = admit(rendered, Policy::default())
             .map_err(|refused| Problem::new("ConfigRefused", refused.to_string()))?;
         let workloads: Vec<_> = admitted
             .objects
@@ -113,10 +128,14 @@ impl Recipe<'_> {
             words.push_str(": ");
             words.push_str(&workloads.join(", "));
         }
+        let place = |image: &String| images.get(image).unwrap_or(image).clone();
+        for object in &mut admitted.objects {
+            put_images(object, images);
+        }
         let built = admitted
             .builds
             .iter()
-            .map(|build| build.image.clone())
+            .map(|build| place(&build.image))
             .collect();
         Ok(Desired {
             objects: dress(admitted.objects, &self.dress(source, commit, built)),
@@ -212,12 +231,11 @@ impl Recipe<'_> {
                 .filter_map(|(name, service)| Some((name.clone(), service["replicas"].as_i64()?)))
                 .collect(),
             source_ref: Some(source.name.clone()),
-            images: ImageNames {
-                project: self.target.project.clone(),
-                environment: self.target.name.clone(),
-                reference: commit.to_string(),
-                ..ImageNames::default()
-            },
+            images: image_names(
+                self.target,
+                commit.to_string(),
+                self.settings.builds.as_ref(),
+            ),
         }
     }
 
@@ -285,6 +303,23 @@ impl Recipe<'_> {
             user_namespaces: self.settings.user_namespaces,
             version_annotation: labels::TEMPLATE.to_owned(),
             content_annotation: labels::CONTENT.to_owned(),
+        }
+    }
+}
+
+/// Puts the images of an object's pods in the place of those of other names.
+fn put_images(object: &mut Value, images: &BTreeMap<String, String>) {
+    let Some(pod) = object.pointer_mut("/spec/template/spec") else {
+        return;
+    };
+    for list in ["initContainers", "containers"] {
+        for container in pod[list].as_array_mut().into_iter().flatten() {
+            let other = container["image"]
+                .as_str()
+                .and_then(|image| images.get(image));
+            if let Some(other) = other {
+                container["image"] = json!(other);
+            }
         }
     }
 }

@@ -6,15 +6,20 @@ mod prune;
 mod secrets;
 mod state;
 
+use std::collections::BTreeMap;
+
 use catalyst_model::ids::CommitSha;
+use catalyst_render::Folder;
 use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::runtime::reflector::ObjectRef;
 use serde_json::Value;
 
+use super::image::{Image, Workshop};
 use super::inspection::{Seen, inspect};
 use super::progress::Step;
 use crate::context::Context;
+use crate::desired::build::Builder;
 use crate::desired::rendered::{Desired, Recipe};
 use crate::desired::workload::NAME;
 use crate::desired::{Problem, Source, Target, routing};
@@ -82,9 +87,18 @@ pub(super) async fn rendered(
         Ok(desired) => desired,
         Err(problem) => return Ok(problem.into()),
     };
-    if let Some(step) = images(&desired) {
-        return Ok(Outcome::open(step, None));
-    }
+    let built = match images(context, recipe, &bundle.folder, &source, &desired, now).await? {
+        Images::Built(built) => built,
+        Images::Open(step, look_again) => return Ok(Outcome::open(step, look_again)),
+    };
+    let desired = if built.is_empty() {
+        desired
+    } else {
+        match recipe.desired_with(&bundle.folder, &source, &bundle.commit, &built) {
+            Ok(desired) => desired,
+            Err(problem) => return Ok(problem.into()),
+        }
+    };
     let names = names(&desired.objects);
     secrets::announce(context, target, &names).await?;
     let build = Step::done("Rendered", desired.message());
@@ -118,26 +132,85 @@ pub(super) async fn rendered(
     })
 }
 
-/// Why the images are not there yet, if they are not. Nothing is built here: whatever needs a build
-/// says so.
-fn images(desired: &Desired) -> Option<Step> {
+/// The images that the objects need.
+enum Images {
+    /// All of them, by what they were to be called.
+    Built(BTreeMap<String, String>),
+    /// Some are not there yet, or cannot be.
+    Open(Step, Option<Timestamp>),
+}
+
+/// Builds the images, side by side. What fails is told first.
+async fn images(
+    context: &Context,
+    recipe: &Recipe<'_>,
+    folder: &Folder,
+    source: &Source,
+    desired: &Desired,
+    now: Timestamp,
+) -> Result<Images, Error> {
     if desired.builds.is_empty() {
-        return None;
+        return Ok(Images::Built(BTreeMap::new()));
     }
+    let settings = &context.settings;
+    let Some(builds) = &settings.builds else {
+        return Ok(Images::Open(not_built(desired), None));
+    };
+    let (target, retry) = (recipe.target, recipe.retry);
+    let builder = Builder {
+        target,
+        settings,
+        builds,
+    };
+    let workshop = Workshop {
+        context,
+        target,
+        builds,
+        secrets: recipe.secrets,
+        retry,
+        now,
+    };
+    let mut built = BTreeMap::new();
+    let mut open: Option<(Step, Option<Timestamp>)> = None;
+    for spec in &desired.builds {
+        let order = match builder.service(folder, source, spec) {
+            Ok(order) => order,
+            Err(problem) => return Ok(Images::Open(problem.into(), None)),
+        };
+        match workshop.build(&order).await? {
+            Image::Built(image) => drop(built.insert(spec.image.clone(), image)),
+            Image::Open(step, again) => {
+                let is_worse =
+                    matches!(step, Step::Failed(_)) && !matches!(open, Some((Step::Failed(_), _)));
+                if open.is_none() || is_worse {
+                    open = Some((step, again));
+                }
+            }
+        }
+    }
+    Ok(match open {
+        Some((step, again)) => Images::Open(step, again),
+        None => Images::Built(built),
+    })
+}
+
+/// Nothing builds images here: whatever needs a build says so.
+fn not_built(desired: &Desired) -> Step {
     let all: Vec<_> = desired
         .builds
         .iter()
         .map(|build| format!("{} (by {})", build.name, build.dockerfile))
         .collect();
-    Some(Step::failed(
+    Step::failed(
         "NeedsImageBuild",
         format!(
-            "images have to be built first, which this version does not do: {}. Name images that exist \
+            "images have to be built first, which nothing does here: {}. Name images that exist \
              instead of building them, or add another way to run it from its source (a dev script in \
-             package.json, a Procfile, a Makefile with dev:) and a template of type managed",
+             package.json, a Procfile, a Makefile with dev:) and a template of type managed; on a \
+             Kubernetes, Catalyst can be set up to build (CATALYST_BUILD_REGISTRY)",
             all.join(", ")
         ),
-    ))
+    )
 }
 
 /// Lets the URL lead to what is up; to what is coming up, where it leads nowhere yet.

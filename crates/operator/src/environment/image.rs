@@ -1,0 +1,277 @@
+//! Builds images by way of Jobs, once each, and stops those that are not wanted any more.
+
+use std::sync::Arc;
+
+use catalyst_crd::labels;
+use catalyst_model::ids::CommitSha;
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+
+use super::pods;
+use super::progress::Step;
+use crate::builds::BuildSettings;
+use crate::context::Context;
+use crate::desired::Target;
+use crate::desired::build::{BUILD, Order, Outcome, built_record, container_name, identity};
+use crate::desired::policy;
+use crate::desired::record::Held;
+use crate::error::Error;
+
+/// How far an image is.
+pub(super) enum Image {
+    /// It is in the registry, under this name.
+    Built(String),
+    /// Not yet, or not at all; and when to look again.
+    Open(Step, Option<Timestamp>),
+}
+
+/// Everything that a build is made with besides its order.
+pub(super) struct Workshop<'a> {
+    pub context: &'a Context,
+    pub target: &'a Target,
+    pub builds: &'a BuildSettings,
+    /// The secrets that a Dockerfile may ask for.
+    pub secrets: Option<&'a Held>,
+    pub retry: Option<&'a str>,
+    pub now: Timestamp,
+}
+
+impl Workshop<'_> {
+    /// Builds an image by way of a Job, unless that was done.
+    pub async fn build(&self, order: &Order) -> Result<Image, Error> {
+        let Self {
+            context,
+            target,
+            retry,
+            ..
+        } = *self;
+        let cluster = &context.cluster;
+        let place =
+            ObjectRef::<ConfigMap>::new(&built_record(&order.name)).within(&target.namespace);
+        if let Some(known) = cluster.caches.config_maps.get(&place)
+            && let Some(known) = Outcome::of(&known, order, retry)
+        {
+            return Ok(match (known.image, known.failure) {
+                (Some(image), _) => Image::Built(image),
+                (None, why) => Image::Open(failed(order, &why.unwrap_or_default()), None),
+            });
+        }
+        let name = order.job_name(retry);
+        let of_another = |job: &Job| {
+            job.labels().get(labels::BUILD) == Some(&order.name) && job.name_any() != name
+        };
+        stop(context, target, of_another).await?;
+        if let Some(policy) = policy::image_builds(target, self.builds) {
+            cluster.ensure(&policy).await?;
+        }
+        cluster.ensure(&order.files(target)).await?;
+        if let Some(identity) = identity(target, self.builds) {
+            cluster.ensure_unseen(&identity).await?;
+        }
+        let wanted = order.job(target, retry, self.secrets, &context.settings, self.builds);
+        let seen = cluster
+            .caches
+            .jobs
+            .get(&ObjectRef::<Job>::new(&name).within(&target.namespace));
+        // A Job that is there is left as it is: most of it cannot be changed.
+        let job = match seen {
+            Some(job) if job.metadata.deletion_timestamp.is_none() => job,
+            Some(_) => {
+                return Ok(Image::Open(
+                    building(order, "an earlier build is being stopped"),
+                    None,
+                ));
+            }
+            None => {
+                tracing::info!(
+                    environment = target.owner(),
+                    namespace = target.namespace,
+                    image = order.image,
+                    "image_build_started"
+                );
+                cluster.ensure(&wanted).await?
+            }
+        };
+        let mut own: Vec<_> = cluster.caches.pods_in(&target.namespace);
+        own.retain(|pod| belongs_to(pod, &job));
+        let container = container_name(&self.builds.engine);
+        let done = own.iter().find(|pod| pods::succeeded(pod, container));
+        if done.is_some() || has(&job, "Complete") {
+            let image = pinned(
+                &order.image,
+                done.and_then(|pod| pods::last_message(pod, container)),
+            );
+            self.remember(order, Some(&image), None).await?;
+            tracing::info!(
+                environment = target.owner(),
+                namespace = target.namespace,
+                image,
+                "image_built"
+            );
+            return Ok(Image::Built(image));
+        }
+        let why = own.iter().find_map(|pod| pods::failure(pod));
+        if why.is_some() || has(&job, "Failed") {
+            let why = why.unwrap_or_else(|| match has(&job, "Failed") {
+                true if is_late(&job) => "it did not end in time".to_owned(),
+                _ => "its pod was ended".to_owned(),
+            });
+            self.remember(order, None, Some(&why)).await?;
+            tracing::warn!(
+                environment = target.owner(),
+                namespace = target.namespace,
+                image = order.image,
+                why,
+                "image_build_failed"
+            );
+            return Ok(Image::Open(failed(order, &why), None));
+        }
+        Ok(self.waiting(order, own.last()))
+    }
+
+    async fn remember(
+        &self,
+        order: &Order,
+        image: Option<&str>,
+        failure: Option<&str>,
+    ) -> Result<(), Error> {
+        let outcome = Outcome {
+            key: order.key(),
+            retry: self.retry.map(ToOwned::to_owned),
+            image: image.map(ToOwned::to_owned),
+            failure: failure.map(ToOwned::to_owned),
+        };
+        let record = outcome.record(self.target, order);
+        self.context.cluster.ensure(&record).await.map(drop)
+    }
+
+    fn waiting(&self, order: &Order, pod: Option<&Arc<Pod>>) -> Image {
+        let Some(pod) = pod else {
+            return Image::Open(building(order, "its pod is about to be made"), None);
+        };
+        let (step, again) = pods::diagnose(pod, &[].into(), 0, self.now);
+        let step = match step {
+            Step::Waiting(said) if said.reason == "NotReady" => {
+                building(order, "it is being built")
+            }
+            Step::Waiting(said) => building(order, &said.message),
+            Step::Failed(said) => failed(order, &said.message),
+            other => other,
+        };
+        Image::Open(step, again)
+    }
+}
+
+/// Stops the builds of other commits than this one: whoever pushes does not wait for them.
+pub(super) async fn stop_others(
+    context: &Context,
+    target: &Target,
+    commit: &CommitSha,
+) -> Result<(), Error> {
+    let of_another = |job: &Job| {
+        job.labels()
+            .get(labels::COMMIT)
+            .is_some_and(|known| known != commit.as_str())
+    };
+    stop(context, target, of_another).await
+}
+
+async fn stop(
+    context: &Context,
+    target: &Target,
+    is_meant: impl Fn(&Job) -> bool,
+) -> Result<(), Error> {
+    let others = context.cluster.caches.jobs.state_filter(|job| {
+        job.metadata.namespace.as_deref() == Some(&target.namespace)
+            && job
+                .labels()
+                .get(labels::JOB_TYPE)
+                .is_some_and(|kind| kind == BUILD)
+            && job.metadata.deletion_timestamp.is_none()
+            && is_meant(job)
+    });
+    for job in others {
+        let name = job.name_any();
+        context
+            .cluster
+            .delete::<Job>(&target.namespace, &name)
+            .await?;
+        tracing::info!(environment = target.owner(), name, "image_build_stopped");
+    }
+    Ok(())
+}
+
+fn belongs_to(pod: &Pod, job: &Job) -> bool {
+    pod.owner_references()
+        .iter()
+        .any(|owner| Some(&owner.uid) == job.metadata.uid.as_ref())
+}
+
+fn has(job: &Job, kind: &str) -> bool {
+    let status = job.status.as_ref();
+    status
+        .and_then(|status| status.conditions.as_deref())
+        .unwrap_or_default()
+        .iter()
+        .any(|c| c.type_ == kind && c.status == "True")
+}
+
+fn is_late(job: &Job) -> bool {
+    let status = job.status.as_ref();
+    status
+        .and_then(|status| status.conditions.as_deref())
+        .unwrap_or_default()
+        .iter()
+        .any(|c| c.type_ == "Failed" && c.reason.as_deref() == Some("DeadlineExceeded"))
+}
+
+fn building(order: &Order, how: &str) -> Step {
+    Step::waiting(
+        "BuildingImage",
+        format!(
+            "the image of {} is built by {}: {how}",
+            order.name, order.words
+        ),
+    )
+}
+
+fn failed(order: &Order, why: &str) -> Step {
+    Step::failed(
+        "ImageBuildFailed",
+        format!(
+            "the image of {} cannot be built by {}: {why}. Its log says more; push a correction, or retry",
+            order.name, order.words
+        ),
+    )
+}
+
+/// The image by its digest, where what built it told that: whatever becomes of its tag, this is
+/// what runs.
+fn pinned(image: &str, told: Option<&str>) -> String {
+    let digest = told
+        .map(str::trim)
+        .and_then(|told| told.strip_prefix("sha256:"))
+        .filter(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
+    match digest {
+        Some(hex) => format!("{image}@sha256:{hex}"),
+        None => image.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_run_by_its_digest_where_that_was_told() {
+        let hex = "0123456789abcdef".repeat(4);
+        let told = format!("sha256:{hex}\n");
+        assert_eq!(pinned("r/a:1", Some(&told)), format!("r/a:1@sha256:{hex}"));
+        for nothing in [None, Some(""), Some("sha256:0"), Some("sha256:x; rm -rf /")] {
+            assert_eq!(pinned("r/a:1", nothing), "r/a:1");
+        }
+    }
+}
