@@ -19,7 +19,11 @@ impl Cluster {
             .await
             .map_err(|e| self.failed("list pods of", format!("namespace {namespace}"), e))?;
         let mut pods: Vec<PodView> = list.items.iter().map(pod_view).collect();
-        pods.sort_by_key(|pod| (std::cmp::Reverse(pod.created_at), pod.name.clone()));
+        // Times are whole seconds: of two, what the project runs comes before what inspects or builds it.
+        pods.sort_by_key(|pod| {
+            let newest = std::cmp::Reverse(pod.created_at);
+            (newest, pod.job.is_some(), pod.name.clone())
+        });
         Ok(pods)
     }
 }

@@ -157,6 +157,8 @@ impl Environment {
     pub fn of(detail: PreviewDetail) -> Self {
         let it = detail.summary;
         let failed = it.status == PreviewStatus::Failed;
+        let mut own = detail.pods.iter().filter(|pod| pod.job.is_none());
+        let deployment_name = own.find_map(|pod| deployment_of(&pod.name));
         let pods: Vec<Pod> = detail.pods.into_iter().map(Pod::of).collect();
         let conditions: Vec<Condition> = detail
             .conditions
@@ -182,7 +184,7 @@ impl Environment {
                 error: error.or_else(|| error_message.clone()),
             },
             db_status: it.status.as_str().to_owned(),
-            deployment_name: pods.iter().find_map(|pod| deployment_of(&pod.name)),
+            deployment_name,
             repo: Repo::of(&it.repository),
             id: it.id,
             namespace: it.namespace,
