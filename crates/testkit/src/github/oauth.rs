@@ -72,7 +72,10 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/login/oauth/authorize", get(page).post(agree))
         .route("/login/oauth/access_token", post(exchange))
         // Browsers ask every site for one.
-        .route("/favicon.ico", get(async || axum::http::StatusCode::NO_CONTENT))
+        .route(
+            "/favicon.ico",
+            get(async || axum::http::StatusCode::NO_CONTENT),
+        )
 }
 
 /// Lets an account agree to what is asked; where it leads to, or why it leads nowhere.
