@@ -123,9 +123,12 @@ async fn a_dockerfile_is_built_once_a_commit_and_what_it_makes_is_run() {
 
     end(&scene, &job, "Complete").await;
     until_it_runs(&scene, &first).await;
-    let service = scene.api::<Service>(NAMESPACE).get("web").await.unwrap();
-    let port = &service.spec.unwrap().ports.unwrap()[0];
-    assert_eq!(json!(port.target_port), json!(3000));
+    scene
+        .until_there::<Service>(NAMESPACE, "web", |service| {
+            let ports = service.spec.as_ref().and_then(|it| it.ports.as_ref());
+            ports.is_some_and(|ports| json!(ports[0].target_port) == json!(3000))
+        })
+        .await;
 
     // Neither a retry, nor a Job that was cleaned up, nor a restart builds it again.
     scene
