@@ -113,7 +113,7 @@ test("a team is made, and its members come, change and go", async ({ page, brows
   await page.getByRole("button", { name: "Add to the team" }).click();
   await expect(page.getByRole("alert").filter({ hasText: "nobody has signed in" })).toBeVisible();
   await page.getByLabel("Login on GitHub").fill("HuBot");
-  await page.getByLabel("Role", { exact: true }).selectOption("owner");
+  await page.getByRole("region", { name: "Add somebody" }).getByRole("combobox").selectOption("owner");
   await page.getByRole("button", { name: "Add to the team" }).click();
   await expect(page.getByRole("row").filter({ hasText: "hubot" })).toBeVisible();
 
