@@ -12,6 +12,7 @@
 #![recursion_limit = "512"]
 
 mod api;
+mod codec;
 mod components;
 mod error;
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::{
         text::Ago,
     },
     error::AppError,
-    request,
+    format, request,
     session::{Session, use_clock},
 };
 
@@ -180,7 +180,7 @@ fn Row(token: TokenView, revoke: ServerAction<RevokeToken>) -> impl IntoView {
                 }}
             </td>
             <td role="cell">
-                <time datetime=expires.to_rfc3339()>{expires.format("%-d %b %Y").to_string()}</time>
+                <time datetime=format::machine(expires)>{format::date(expires)}</time>
                 {move || expired.get().then(|| view! { <div class="row-error">"expired"</div> })}
             </td>
             <td role="cell" class="col-actions">
