@@ -521,6 +521,12 @@ impl Common {
         }
     }
 
+    /// Whether the database is the one in the data folder, which one process at a time uses.
+    #[must_use]
+    pub fn has_own_database(&self) -> bool {
+        self.database_url.as_deref().is_none_or(str::is_empty)
+    }
+
     /// The contexts of the kubeconfig that are taken besides the current one.
     #[must_use]
     pub fn contexts(&self) -> Contexts {

@@ -122,6 +122,8 @@ struct Drawn {
 }
 
 fn spark(values: &[u32], limit: u64, width: f64, height: f64) -> Drawn {
+    // A single point is no course: it would be a speck beside the figure.
+    let values = if values.len() > 1 { values } else { &[] };
     let most = values.iter().copied().max().unwrap_or_default();
     let limit = f64::from(u32::try_from(limit).unwrap_or(u32::MAX));
     let top = f64::from(most).max(limit / 4.0).max(1.0) * 1.15;
@@ -135,12 +137,8 @@ fn spark(values: &[u32], limit: u64, width: f64, height: f64) -> Drawn {
         let x = first + step * n as f64;
         line.push_str(&format!("{command}{x:.1} {:.1}", y(f64::from(*value))));
     }
-    if values.len() == 1 {
-        // A single point would not be seen.
-        line.push_str("h0.1");
-    }
-    let ground = match values.len() {
-        0 | 1 => String::new(),
+    let ground = match values {
+        [] => String::new(),
         _ => format!("{line}V{height}H{first:.1}Z"),
     };
     Drawn {
@@ -192,7 +190,13 @@ mod tests {
         assert_eq!(drawn.limit.as_deref(), Some("3.3"));
         let calm = spark(&[1, 1], 5000, 72.0, 20.0);
         assert_eq!(calm.limit, None, "a limit far away is not drawn");
-        assert_eq!(spark(&[], 0, 72.0, 20.0).line, "");
+        for none in [&[][..], &[7]] {
+            let drawn = spark(none, 0, 72.0, 20.0);
+            assert!(
+                drawn.line.is_empty() && drawn.ground.is_empty(),
+                "{drawn:?}"
+            );
+        }
     }
 
     #[test]

@@ -61,6 +61,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// That there is no such thing, by the start of the id that was asked for: it may be anything.
+    pub(crate) fn not_found(what: &'static str, id: &str) -> Self {
+        Self::NotFound {
+            what,
+            id: id.chars().take(100).collect(),
+        }
+    }
+
     /// What kind of answer it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

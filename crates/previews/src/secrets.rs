@@ -127,10 +127,7 @@ impl Previews {
         })?;
         let store = &self.inner.store;
         if !store.remove_secret(team, project, level, name).await? {
-            return Err(Error::NotFound {
-                what: "secret",
-                id: name.chars().take(100).collect(),
-            });
+            return Err(Error::not_found("secret", name));
         }
         self.tell_of_secret(actor, "secret-deleted", team, project, level, name)
             .await

@@ -103,20 +103,17 @@ impl Previews {
             Some(_) => self.inner.store.list_teams(Scope::Teams(&names)).await?,
             None => Vec::new(),
         };
-        found.into_iter().next().ok_or_else(|| Error::NotFound {
-            what: "team",
-            id: name.chars().take(100).collect(),
-        })
+        found
+            .into_iter()
+            .next()
+            .ok_or_else(|| Error::not_found("team", name))
     }
 
     /// Somebody who belongs to the team.
     async fn find_member(&self, team: &Team, user: &str) -> Result<Member, Error> {
         let members = self.inner.store.members(&team.name).await?;
         let found = members.into_iter().find(|it| it.user.to_string() == user);
-        found.ok_or_else(|| Error::NotFound {
-            what: "member",
-            id: user.chars().take(100).collect(),
-        })
+        found.ok_or_else(|| Error::not_found("member", user))
     }
 }
 

@@ -125,10 +125,7 @@ impl Previews {
         let revoked = self.inner.store.revoke_token(actor.user_id, id).await;
         let name = match revoked {
             Err(catalyst_store::StoreError::NotFound { .. }) => {
-                return Err(Error::NotFound {
-                    what: "token",
-                    id: id.chars().take(100).collect(),
-                });
+                return Err(Error::not_found("token", id));
             }
             revoked => revoked?,
         };

@@ -137,8 +137,9 @@ impl Serve {
             keyring,
             shells: self.shells.limits(),
             operator_account: Some(account),
-            // The embedded cluster's folder belongs to one process at a time.
-            alone: local,
+            // The embedded cluster's folder belongs to one process at a time; another database may
+            // be shared with one that has a folder of its own.
+            alone: local && common.has_own_database(),
             ..wiring::preview_settings(&common, &self.github, &self.secrets, notices)
         };
         let settings = self.keeping.apply(settings);

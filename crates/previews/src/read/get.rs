@@ -41,10 +41,7 @@ impl Previews {
         };
         found
             .filter(|preview| actor.role_in(&preview.team).is_some())
-            .ok_or_else(|| Error::NotFound {
-                what: "preview",
-                id: id.chars().take(100).collect(),
-            })
+            .ok_or_else(|| Error::not_found("preview", id))
     }
 
     async fn detail(&self, actor: &Actor, preview: Preview) -> Result<PreviewDetail, Error> {

@@ -37,7 +37,7 @@ impl Previews {
         cluster: &str,
     ) -> Result<Vec<NamespaceView>, Error> {
         let known = self.inner.places.get(Some(cluster));
-        known.map_err(|_| missing("cluster", cluster))?;
+        known.map_err(|_| Error::not_found("cluster", cluster))?;
         let default = self.cluster_name();
         let projects = self.projects(actor).await?;
         let home = |it: &ProjectView| it.cluster.as_deref().unwrap_or(default) == cluster;
@@ -107,7 +107,7 @@ impl Previews {
     ) -> Result<NamespaceDetail, Error> {
         let all = self.namespaces(actor, cluster).await?;
         let found = all.into_iter().find(|it| it.name == name);
-        let namespace = found.ok_or_else(|| missing("namespace", name))?;
+        let namespace = found.ok_or_else(|| Error::not_found("namespace", name))?;
         let cluster = &self.inner.places.get(Some(cluster))?.cluster;
         let api: Api<Namespace> = Api::all(cluster.client());
         let action = || format!("cannot read the namespace {name}");
@@ -130,12 +130,5 @@ impl Previews {
             pods,
             events,
         })
-    }
-}
-
-fn missing(what: &'static str, id: &str) -> Error {
-    Error::NotFound {
-        what,
-        id: id.chars().take(100).collect(),
     }
 }

@@ -85,7 +85,7 @@ impl Previews {
         let place = self.inner.places.get(view.cluster.as_deref())?;
         let environments = environments_of(place, team, project).await?;
         let found = environments.iter().find(|it| it.name_any() == name);
-        let found = found.ok_or_else(|| missing("Environment", name))?;
+        let found = found.ok_or_else(|| Error::not_found("Environment", name))?;
         let brief = brief(found, team, project);
         let secrets = self.inner.store.secrets(team, project).await?;
         Ok(EnvironmentPage {
@@ -127,7 +127,7 @@ impl Previews {
                 }
             }
         }
-        Err(missing("Environment in namespace", namespace))
+        Err(Error::not_found("Environment in namespace", namespace))
     }
 
     /// The project whose Environments live in the namespace `slug`, or the one of this name where
@@ -145,7 +145,7 @@ impl Previews {
         let mut named = all.iter().filter(|it| it.name == slug);
         match (named.next(), named.next()) {
             (Some(found), None) => Ok(found.clone()),
-            _ => Err(missing("project", slug)),
+            _ => Err(Error::not_found("project", slug)),
         }
     }
 
@@ -204,13 +204,6 @@ async fn environments_of(
         Error::unavailable(format!("cannot list the Environments of {namespace}"), e)
     })?;
     Ok(list.into_iter().map(Arc::new).collect())
-}
-
-fn missing(what: &'static str, id: &str) -> Error {
-    Error::NotFound {
-        what,
-        id: id.chars().take(100).collect(),
-    }
 }
 
 fn brief(environment: &Environment, team: &str, project: &str) -> EnvironmentBrief {

@@ -72,7 +72,7 @@ impl Previews {
         let home = self.inner.places.of(&preview)?;
         let pods = home.cluster.pods(&preview.namespace).await?;
         let pod = pods.iter().find(|pod| pod.name == request.pod);
-        let pod = pod.ok_or_else(|| missing("pod", &request.pod))?;
+        let pod = pod.ok_or_else(|| Error::not_found("pod", &request.pod))?;
         let container = container(pod, request.container.as_deref())?;
         let limits = &self.inner.settings.shells;
         let place = self.inner.shells.enter(actor.user_id, limits)?;
@@ -95,7 +95,7 @@ impl Previews {
         let found = self.inner.store.preview_in_namespace(namespace).await?;
         found
             .filter(|it| it.deleted_at.is_none() && actor.role_in(&it.team).is_some())
-            .ok_or_else(|| missing("preview", namespace))
+            .ok_or_else(|| Error::not_found("preview", namespace))
     }
 
     /// Whether a person may still use a shell that they have opened.
@@ -135,7 +135,7 @@ impl ShellTicket {
                 let end = ShellEnd::NotRun(previews.redacted_chain(&e));
                 self.closed(opened_at, since, &end).await;
                 Err(if e.is_not_found() {
-                    missing("container", &self.exec.container)
+                    Error::not_found("container", &self.exec.container)
                 } else {
                     let on = &self.preview.namespace;
                     Error::unavailable(format!("cannot open a shell in {on}"), e)
@@ -175,23 +175,18 @@ impl ShellTicket {
     }
 }
 
-fn missing(what: &'static str, id: &str) -> Error {
-    let id = id.chars().take(100).collect();
-    Error::NotFound { what, id }
-}
-
 /// The container to go into.
 fn container<'a>(pod: &'a PodView, wanted: Option<&str>) -> Result<&'a ContainerView, Error> {
     let runs = |it: &&ContainerView| it.state == "running";
     let found = match wanted {
         Some(name) => {
             let found = pod.containers.iter().find(|it| it.name == name);
-            found.ok_or_else(|| missing("container", name))?
+            found.ok_or_else(|| Error::not_found("container", name))?
         }
         None => {
             let own = || pod.containers.iter().filter(|it| !it.init);
             let first = own().find(runs).or_else(|| own().next());
-            first.ok_or_else(|| missing("container of pod", &pod.name))?
+            first.ok_or_else(|| Error::not_found("container of pod", &pod.name))?
         }
     };
     if !pod.is_projects_own(found) {
