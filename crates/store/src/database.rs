@@ -1,5 +1,6 @@
 //! The two databases, and the one way in which statements reach them.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -147,6 +148,9 @@ impl std::fmt::Display for SkipLocked {
 type OpenError = Box<dyn std::error::Error + Send + Sync>;
 
 async fn open_sqlite(path: &Path) -> Result<Database, OpenError> {
+    // One at a time: where several connections turn a new file to write-ahead logging at once,
+    // SQLite refuses all but one of them at once, whatever their patience.
+    let _alone = lock(folder_of(path)).await?;
     create_private_file(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -196,15 +200,37 @@ async fn open_postgres(url: &str) -> Result<Database, OpenError> {
     Ok(Database::Postgres(pool))
 }
 
-/// SQLite gives its `-wal` and `-shm` files the permissions of the database itself.
+/// Waits until no other process holds this folder's lock; it ends with the file.
+async fn lock(folder: &Path) -> std::io::Result<File> {
+    let folder = File::open(folder)?;
+    tokio::task::spawn_blocking(move || folder.lock().map(|()| folder))
+        .await
+        .map_err(std::io::Error::other)?
+}
+
+/// SQLite gives its `-wal` and `-shm` files the permissions of the database itself. A file that
+/// exists is not opened: closing it would end the locks of this process's other connections
+/// (<https://sqlite.org/howtocorrupt.html>, "POSIX advisory locks").
 fn create_private_file(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-    let file = std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
+    let made = File::options()
+        .create_new(true)
+        .write(true)
         .mode(0o600)
-        .open(path)?;
-    file.set_permissions(std::fs::Permissions::from_mode(0o600))
+        .open(path);
+    match made {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        }
+        made => made.map(drop),
+    }
+}
+
+/// The folder that `path` lies in: the present one for a bare name.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 fn sqlite_path(url: &str) -> Option<PathBuf> {

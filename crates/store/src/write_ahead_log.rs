@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
+use crate::database::folder_of;
+
 /// The `-wal` file, which stays the same file while a connection is open.
 #[derive(Debug, Clone)]
 pub(crate) struct WriteAheadLog(Arc<Inner>);
@@ -35,10 +37,7 @@ impl WriteAheadLog {
         log.push("-wal");
         let file = File::open(log)?;
         // The file's name outlives a power cut too.
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        File::open(folder_of(path))?.sync_all()?;
         Ok(Self(Arc::new(Inner {
             file,
             committed: AtomicU64::new(0),
