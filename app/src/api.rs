@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 use serde::{Deserialize, Serialize};
 
-use crate::error::AppError;
+use crate::{codec::Answer, error::AppError};
 
 /// A line of a container's output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,21 +27,21 @@ pub struct LogLine {
 }
 
 /// The previews that match a filter.
-#[server(prefix = "/api/fn", endpoint = "previews", input = GetUrl)]
+#[server(prefix = "/api/fn", endpoint = "previews", input = GetUrl, output = Answer)]
 pub async fn list_previews(filter: PreviewFilter) -> Result<PreviewList, AppError> {
     let (previews, actor) = server::caller()?;
     server::answer(previews.list(&actor, &filter).await)
 }
 
 /// One preview, by its id or its namespace.
-#[server(prefix = "/api/fn", endpoint = "preview", input = GetUrl)]
+#[server(prefix = "/api/fn", endpoint = "preview", input = GetUrl, output = Answer)]
 pub async fn get_preview(id: String) -> Result<PreviewDetail, AppError> {
     let (previews, actor) = server::caller()?;
     server::answer(previews.get(&actor, &id).await)
 }
 
 /// The present lines of a container's output; what follows is read from the stream.
-#[server(prefix = "/api/fn", endpoint = "preview-logs", input = GetUrl)]
+#[server(prefix = "/api/fn", endpoint = "preview-logs", input = GetUrl, output = Answer)]
 pub async fn read_logs(id: String, query: LogQuery) -> Result<Vec<LogLine>, AppError> {
     let (previews, actor) = server::caller()?;
     let query = LogQuery {
@@ -53,7 +53,7 @@ pub async fn read_logs(id: String, query: LogQuery) -> Result<Vec<LogLine>, AppE
 
 /// Makes a preview by hand, and leads to its page. `what` says which of branch, commit and image
 /// is meant: a form sends them all. `of` is `team/project/owner/name`.
-#[server(prefix = "/api/fn", endpoint = "create-preview")]
+#[server(prefix = "/api/fn", endpoint = "create-preview", output = Answer)]
 pub async fn create_preview(
     of: String,
     what: String,
@@ -73,7 +73,7 @@ pub async fn create_preview(
 }
 
 /// Keeps a preview for longer: its time begins anew.
-#[server(prefix = "/api/fn", endpoint = "extend-preview")]
+#[server(prefix = "/api/fn", endpoint = "extend-preview", output = Answer)]
 pub async fn extend_preview(id: String) -> Result<(), AppError> {
     let (previews, actor) = server::caller()?;
     server::answer(previews.extend(&actor, &id).await)?;
@@ -81,14 +81,14 @@ pub async fn extend_preview(id: String) -> Result<(), AppError> {
 }
 
 /// Starts a failed preview anew.
-#[server(prefix = "/api/fn", endpoint = "retry-preview")]
+#[server(prefix = "/api/fn", endpoint = "retry-preview", output = Answer)]
 pub async fn retry_preview(id: String) -> Result<(), AppError> {
     let (previews, actor) = server::caller()?;
     server::answer(previews.retry(&actor, &id).await)
 }
 
 /// Removes a preview, and leads to the list.
-#[server(prefix = "/api/fn", endpoint = "delete-preview")]
+#[server(prefix = "/api/fn", endpoint = "delete-preview", output = Answer)]
 pub async fn delete_preview(id: String) -> Result<(), AppError> {
     let (previews, actor) = server::caller()?;
     server::answer(previews.delete(&actor, &id).await)?;
@@ -97,7 +97,7 @@ pub async fn delete_preview(id: String) -> Result<(), AppError> {
 }
 
 /// Lets one commit of a fork run.
-#[server(prefix = "/api/fn", endpoint = "approve-preview")]
+#[server(prefix = "/api/fn", endpoint = "approve-preview", output = Answer)]
 pub async fn approve_preview(id: String, commit: String) -> Result<(), AppError> {
     let (previews, actor) = server::caller()?;
     let commit = server::answer(server::commit(&commit))?;
@@ -105,35 +105,35 @@ pub async fn approve_preview(id: String, commit: String) -> Result<(), AppError>
 }
 
 /// Takes up a removal that was given up.
-#[server(prefix = "/api/fn", endpoint = "retry-cleanup")]
+#[server(prefix = "/api/fn", endpoint = "retry-cleanup", output = Answer)]
 pub async fn retry_cleanup(id: String) -> Result<(), AppError> {
     let (previews, actor) = server::caller()?;
     server::answer(previews.retry_cleanup(&actor, &id).await)
 }
 
 /// The projects of one's teams.
-#[server(prefix = "/api/fn", endpoint = "projects", input = GetUrl)]
+#[server(prefix = "/api/fn", endpoint = "projects", input = GetUrl, output = Answer)]
 pub async fn list_projects() -> Result<Vec<ProjectView>, AppError> {
     let (previews, actor) = server::caller()?;
     server::answer(previews.projects(&actor).await)
 }
 
 /// A project's platform, by its slug.
-#[server(prefix = "/api/fn", endpoint = "platform", input = GetUrl)]
+#[server(prefix = "/api/fn", endpoint = "platform", input = GetUrl, output = Answer)]
 pub async fn get_platform(slug: String) -> Result<ProjectPlatform, AppError> {
     let (previews, actor) = server::caller()?;
     server::answer(previews.platform(&actor, &slug).await)
 }
 
 /// One Environment of a project.
-#[server(prefix = "/api/fn", endpoint = "environment", input = GetUrl)]
+#[server(prefix = "/api/fn", endpoint = "environment", input = GetUrl, output = Answer)]
 pub async fn get_environment(slug: String, name: String) -> Result<EnvironmentPage, AppError> {
     let (previews, actor) = server::caller()?;
     server::answer(previews.environment_page(&actor, &slug, &name).await)
 }
 
 /// Writes a secret of a project.
-#[server(prefix = "/api/fn", endpoint = "write-secret")]
+#[server(prefix = "/api/fn", endpoint = "write-secret", output = Answer)]
 pub async fn write_secret(
     slug: String,
     level: String,
@@ -148,7 +148,7 @@ pub async fn write_secret(
 }
 
 /// Removes a secret of a project.
-#[server(prefix = "/api/fn", endpoint = "remove-secret")]
+#[server(prefix = "/api/fn", endpoint = "remove-secret", output = Answer)]
 pub async fn remove_secret(
     slug: String,
     level: String,
@@ -165,14 +165,14 @@ pub async fn remove_secret(
 }
 
 /// The newest deliveries about one's repositories.
-#[server(prefix = "/api/fn", endpoint = "deliveries", input = GetUrl)]
+#[server(prefix = "/api/fn", endpoint = "deliveries", input = GetUrl, output = Answer)]
 pub async fn list_deliveries(limit: u32) -> Result<Vec<DeliveryView>, AppError> {
     let (previews, actor) = server::caller()?;
     server::answer(previews.deliveries(&actor, limit).await)
 }
 
 /// What those who run Catalyst look at.
-#[server(prefix = "/api/fn", endpoint = "operations", input = GetUrl)]
+#[server(prefix = "/api/fn", endpoint = "operations", input = GetUrl, output = Answer)]
 pub async fn read_operations() -> Result<OperationsView, AppError> {
     let (previews, actor) = server::caller()?;
     server::answer(previews.operations(&actor).await)

@@ -1,10 +1,9 @@
 //! What a server function answers when it cannot do what it was asked for.
 
-use leptos::{
-    prelude::FromServerFnError,
-    server_fn::{codec::JsonEncoding, error::ServerFnErrorErr},
-};
+use leptos::{prelude::FromServerFnError, server_fn::error::ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
+
+use crate::codec::JsonText;
 
 /// Why something was not done, in words for the person who asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -81,7 +80,7 @@ impl AppError {
 }
 
 impl FromServerFnError for AppError {
-    type Encoder = JsonEncoding;
+    type Encoder = JsonText;
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         let (kind, message) = match error {

@@ -1,13 +1,13 @@
 //! Times, durations and names as people read them. Pure, so that server and browser agree.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc};
 
 /// How long ago something was, as in `just now`, `12 s ago`, `3 min ago`, `5 h ago`, `6 d ago`;
 /// after a month, the date.
 pub(crate) fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let age = now - at;
     if age.num_days() > 30 {
-        return at.format("%-d %b %Y").to_string();
+        return date(at);
     }
     match short(age) {
         Some(age) => format!("{age} ago"),
@@ -83,7 +83,52 @@ pub(crate) fn duration(span: TimeDelta) -> String {
 
 /// The exact time, for a title.
 pub(crate) fn exact(at: DateTime<Utc>) -> String {
-    at.format("%-d %B %Y, %H:%M:%S UTC").to_string()
+    format!("{}, {} UTC", day(at, usize::MAX), clock(at))
+}
+
+/// The day, as in `3 Apr 2026`.
+pub(crate) fn date(at: DateTime<Utc>) -> String {
+    day(at, 3)
+}
+
+/// The time for machines, as RFC 3339 has it.
+pub(crate) fn machine(at: DateTime<Utc>) -> String {
+    format!(
+        "{:04}-{:02}-{:02}T{}Z",
+        at.year(),
+        at.month(),
+        at.day(),
+        clock(at)
+    )
+}
+
+// chrono's own formatting reads patterns and knows calendars; what pages say needs neither, and browsers
+// would have to load it.
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// A day with its month's name, of which at most `letters` are written.
+fn day(at: DateTime<Utc>, letters: usize) -> String {
+    let month = MONTHS[at.month0() as usize];
+    let month = month.get(..letters).unwrap_or(month);
+    format!("{} {month} {}", at.day(), at.year())
+}
+
+/// The time of day, as in `09:30:00`.
+fn clock(at: DateTime<Utc>) -> String {
+    format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second())
 }
 
 /// The first seven digits of a commit.
@@ -158,6 +203,14 @@ pub(crate) fn encode(text: &str) -> String {
     out
 }
 
+/// A text in small letters. Browsers know how themselves, and need not load what knows it for all scripts.
+pub(crate) fn lowercase(text: &str) -> String {
+    #[cfg(target_arch = "wasm32")]
+    return js_sys::JsString::from(text).to_lower_case().into();
+    #[cfg(not(target_arch = "wasm32"))]
+    text.to_lowercase()
+}
+
 /// A number with its thousands set apart: `100,000`.
 pub(crate) fn grouped(number: u32) -> String {
     let digits = number.to_string();
@@ -193,6 +246,15 @@ mod tests {
             assert_eq!(ago(at(0), at(seconds)), expected);
         }
         assert_eq!(age(at(0), at(3 * 3600)), "3 h");
+    }
+
+    #[test]
+    fn exact_times_are_written_out() {
+        let at = at(1_775_035_805);
+        assert_eq!(exact(at), "1 April 2026, 09:30:05 UTC");
+        assert_eq!(date(at), "1 Apr 2026");
+        assert_eq!(machine(at), "2026-04-01T09:30:05Z");
+        assert_eq!(machine(at).parse().ok(), Some(at));
     }
 
     #[test]

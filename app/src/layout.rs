@@ -7,7 +7,10 @@ use leptos_router::{
 };
 
 use crate::{
-    components::icons::{Glyph, Icon, LiveIcon, Mark},
+    components::{
+        changing::{maybe, text},
+        icons::{Glyph, Icon, LiveIcon, Mark},
+    },
     live,
     session::{Session, Theme},
 };
@@ -94,7 +97,7 @@ fn Navigation() -> impl IntoView {
 #[component]
 fn NavLink(href: &'static str, glyph: Glyph, label: &'static str) -> impl IntoView {
     let path = use_location().pathname;
-    let current = move || {
+    let current = maybe(move || {
         let path = path.get();
         let alias = href == "/preview-environments" && path == "/platform/environments";
         if path == href || alias {
@@ -104,7 +107,7 @@ fn NavLink(href: &'static str, glyph: Glyph, label: &'static str) -> impl IntoVi
                 .is_some_and(|rest| rest.starts_with('/'))
                 .then_some("true")
         }
-    };
+    });
     view! {
         <li>
             <a href=href aria-current=current>
@@ -160,7 +163,7 @@ pub(crate) fn ThemeButton() -> impl IntoView {
         Theme::Light => Glyph::Sun,
         Theme::Dark => Glyph::Moon,
     });
-    let label = move || format!("Theme: {}", theme.get().as_str());
+    let label = text(move || format!("Theme: {}", theme.get().as_str()));
     let press = move |_| {
         theme.update(|theme| *theme = theme.next());
         theme.get_untracked().choose();
@@ -169,7 +172,7 @@ pub(crate) fn ThemeButton() -> impl IntoView {
         <button
             type="button"
             class="icon-button scripted"
-            aria-label=label
+            aria-label=label.clone()
             title=label
             on:click=press
         >

@@ -12,6 +12,7 @@
 #![recursion_limit = "512"]
 
 mod api;
+mod codec;
 mod components;
 mod error;
 #[cfg(test)]
@@ -28,29 +29,17 @@ pub use error::{AppError, AppErrorKind};
 pub use pages::tokens::Minted;
 pub use session::Doors;
 
+use std::sync::Arc;
+
 use layout::Frame;
 use leptos::prelude::*;
 use leptos_meta::{MetaTags, Title, provide_meta_context};
 use leptos_router::{
-    SsrMode,
+    PossibleRouteMatch, SsrMode,
     components::{ParentRoute, Redirect, Route, Router, Routes},
     path,
 };
-use pages::{
-    create::CreatePage,
-    delete::DeletePage,
-    deliveries::DeliveriesPage,
-    environment::EnvironmentPage,
-    list::ListPage,
-    not_found::NotFoundPage,
-    overview::OverviewPage,
-    preview::PreviewPage,
-    project::ProjectPage,
-    projects::ProjectsPage,
-    sign_in::SignInPage,
-    teams::{list::TeamsPage, team::TeamPage},
-    tokens::TokensPage,
-};
+use pages::{lazy::LazyPage, list::ListPage, not_found::NotFoundPage};
 
 /// The document around the pages.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
@@ -85,6 +74,13 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     }
 }
 
+/// A route's path. One type for all of them: the router's code is compiled once for each.
+fn at(
+    path: impl PossibleRouteMatch + Send + Sync + 'static,
+) -> Arc<dyn PossibleRouteMatch + Send + Sync> {
+    Arc::new(path)
+}
+
 /// All pages.
 #[component]
 pub fn App() -> impl IntoView {
@@ -99,22 +95,22 @@ pub fn App() -> impl IntoView {
         } />
         <Router>
             <Routes fallback=NotFoundPage>
-                <Route path=path!("/") view=|| view! { <Redirect path="/preview-environments" /> } ssr=ssr.clone() />
-                <Route path=path!("/sign-in") view=SignInPage ssr=ssr.clone() />
-                <ParentRoute path=path!("") view=Frame ssr=ssr.clone()>
-                    <Route path=path!("/preview-environments") view=ListPage ssr=ssr.clone() />
-                    <Route path=path!("/platform/environments") view=ListPage ssr=ssr.clone() />
-                    <Route path=path!("/preview-environments/new") view=CreatePage ssr=ssr.clone() />
-                    <Route path=path!("/preview-environments/:id") view=PreviewPage ssr=ssr.clone() />
-                    <Route path=path!("/preview-environments/:id/delete") view=DeletePage ssr=ssr.clone() />
-                    <Route path=path!("/projects") view=ProjectsPage ssr=ssr.clone() />
-                    <Route path=path!("/projects/:slug/platform") view=ProjectPage ssr=ssr.clone() />
-                    <Route path=path!("/projects/:slug/env/:env") view=EnvironmentPage ssr=ssr.clone() />
-                    <Route path=path!("/deliveries") view=DeliveriesPage ssr=ssr.clone() />
-                    <Route path=path!("/teams") view=TeamsPage ssr=ssr.clone() />
-                    <Route path=path!("/teams/:name") view=TeamPage ssr=ssr.clone() />
-                    <Route path=path!("/tokens") view=TokensPage ssr=ssr.clone() />
-                    <Route path=path!("/overview") view=OverviewPage ssr />
+                <Route path=at(path!("/")) view=|| view! { <Redirect path="/preview-environments" /> } ssr=ssr.clone() />
+                <Route path=at(path!("/sign-in")) view=LazyPage::SignIn ssr=ssr.clone() />
+                <ParentRoute path=at(path!("")) view=Frame ssr=ssr.clone()>
+                    <Route path=at(path!("/preview-environments")) view=ListPage ssr=ssr.clone() />
+                    <Route path=at(path!("/platform/environments")) view=ListPage ssr=ssr.clone() />
+                    <Route path=at(path!("/preview-environments/new")) view=LazyPage::Create ssr=ssr.clone() />
+                    <Route path=at(path!("/preview-environments/:id")) view=LazyPage::Preview ssr=ssr.clone() />
+                    <Route path=at(path!("/preview-environments/:id/delete")) view=LazyPage::Delete ssr=ssr.clone() />
+                    <Route path=at(path!("/projects")) view=LazyPage::Projects ssr=ssr.clone() />
+                    <Route path=at(path!("/projects/:slug/platform")) view=LazyPage::Project ssr=ssr.clone() />
+                    <Route path=at(path!("/projects/:slug/env/:env")) view=LazyPage::Environment ssr=ssr.clone() />
+                    <Route path=at(path!("/deliveries")) view=LazyPage::Deliveries ssr=ssr.clone() />
+                    <Route path=at(path!("/teams")) view=LazyPage::Teams ssr=ssr.clone() />
+                    <Route path=at(path!("/teams/:name")) view=LazyPage::Team ssr=ssr.clone() />
+                    <Route path=at(path!("/tokens")) view=LazyPage::Tokens ssr=ssr.clone() />
+                    <Route path=at(path!("/overview")) view=LazyPage::Overview ssr />
                 </ParentRoute>
             </Routes>
         </Router>

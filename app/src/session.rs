@@ -70,6 +70,7 @@ pub struct Doors {
 struct Told {
     viewer: Option<Viewer>,
     doors: Doors,
+    #[serde(with = "catalyst_model::instant")]
     now: DateTime<Utc>,
     theme: Theme,
 }

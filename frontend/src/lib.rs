@@ -6,5 +6,6 @@ use wasm_bindgen::prelude::wasm_bindgen;
 #[wasm_bindgen]
 pub fn hydrate() {
     console_error_panic_hook::set_once();
-    leptos::mount::hydrate_body(catalyst_app::App);
+    // Most pages are parts of their own: the page is taken over once its part is here.
+    leptos::mount::hydrate_lazy(catalyst_app::App);
 }

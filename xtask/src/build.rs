@@ -8,9 +8,11 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use wasm_bindgen_cli_support::Bindgen;
 
-use crate::tools::{cargo, ensure_npm, ensure_wasm_target, output, root, run, target};
+use crate::{
+    tools::{cargo, ensure_npm, ensure_wasm_target, output, root, run, target},
+    wasm::Module,
+};
 
 /// What to build, and how.
 #[derive(Args, Clone, Copy, Default)]
@@ -56,7 +58,12 @@ fn site(site: &Path) -> Result<()> {
         pkg.join("catalyst.css"),
         bundle(&root().join("style/main.css"))?,
     )?;
-    module("catalyst-frontend", "catalyst", &pkg)?;
+    Module {
+        package: "catalyst-frontend",
+        name: "catalyst",
+        split: true,
+    }
+    .build(&pkg, &tools())?;
     terminal(&pkg)?;
     compress(site)
 }
@@ -66,54 +73,15 @@ fn tools() -> PathBuf {
     root().join("frontend")
 }
 
-/// Builds a crate to wasm, as `NAME.js` and `NAME_bg.wasm`. Each in a run of its own: together
-/// they would share the features of what they use, and each would grow by what the other needs.
-fn module(package: &str, name: &str, pkg: &Path) -> Result<()> {
-    run(cargo().args([
-        "build",
-        "--package",
-        package,
-        "--target",
-        "wasm32-unknown-unknown",
-        "--profile",
-        "wasm-release",
-    ]))?;
-    let file = package.replace('-', "_");
-    let wasm = target().join(format!("wasm32-unknown-unknown/wasm-release/{file}.wasm"));
-    let stamp = pkg.join(format!(".{name}.source"));
-    let source = output(Command::new("sha256sum").arg(&wasm))?;
-    if fs::read_to_string(&stamp).is_ok_and(|built| built == source) {
-        return Ok(());
-    }
-    Bindgen::new()
-        .input_path(&wasm)
-        .web(true)?
-        .typescript(false)
-        .out_name(name)
-        .generate(pkg)
-        .with_context(|| format!("wasm-bindgen could not process the wasm of {package}"))?;
-    let bound = pkg.join(format!("{name}_bg.wasm"));
-    // What rustc emits and every browser reads; with all features it would write what none does.
-    let features = [
-        "--enable-bulk-memory",
-        "--enable-multivalue",
-        "--enable-mutable-globals",
-        "--enable-nontrapping-float-to-int",
-        "--enable-reference-types",
-        "--enable-sign-ext",
-    ];
-    run(Command::new(tools().join("node_modules/.bin/wasm-opt"))
-        .args(features)
-        .args(["-Oz", "-o"])
-        .arg(&bound)
-        .arg(&bound))?;
-    Ok(fs::write(&stamp, source)?)
-}
-
 /// Builds the terminal, which pages load when a shell is opened. Its bindings name the modules
 /// that they use as npm does; browsers find them by address, in the same folder.
 fn terminal(pkg: &Path) -> Result<()> {
-    module("catalyst-terminal", "terminal", pkg)?;
+    Module {
+        package: "catalyst-terminal",
+        name: "terminal",
+        split: false,
+    }
+    .build(pkg, &tools())?;
     let script = pkg.join("terminal.js");
     let mut text = fs::read_to_string(&script)?;
     for (name, package, file) in [
@@ -165,8 +133,12 @@ fn bundle(entry: &Path) -> Result<String> {
     let mut out = String::new();
     for line in text.lines() {
         let Some(import) = line.trim().strip_prefix("@import") else {
-            out.push_str(line);
-            out.push('\n');
+            // What sets lines apart for those who write them is not sent.
+            let line = line.trim();
+            if !line.is_empty() {
+                out.push_str(line);
+                out.push('\n');
+            }
             continue;
         };
         let name = import

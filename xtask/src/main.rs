@@ -12,6 +12,7 @@ mod e2e;
 mod image;
 mod tools;
 mod up;
+mod wasm;
 
 use clap::{Parser, Subcommand};
 

@@ -2,7 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::icons::{Glyph, Icon};
+use super::{
+    changing::changing,
+    icons::{Glyph, Icon},
+};
 use crate::{
     error::{AppError, AppErrorKind},
     request,
@@ -75,7 +78,7 @@ pub(crate) fn ActionFailure(
 ) -> impl IntoView {
     view! {
         <div role="alert" class="action-failure">
-            {move || {
+            {changing(move || {
                 error
                     .get()
                     .map(|error| {
@@ -90,7 +93,7 @@ pub(crate) fn ActionFailure(
                             </p>
                         }
                     })
-            }}
+            })}
         </div>
     }
     .into_any()

@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use super::changing::text;
+
 /// An icon, on a grid of 16 by 16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Glyph {
@@ -105,7 +107,7 @@ pub(crate) fn Icon(glyph: Glyph) -> impl IntoView {
 pub(crate) fn LiveIcon(#[prop(into)] glyph: Signal<Glyph>) -> impl IntoView {
     view! {
         <svg class="icon" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
-            <path d=move || glyph.get().path() />
+            <path d=text(move || glyph.get().path()) />
         </svg>
     }
 }

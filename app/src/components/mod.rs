@@ -1,5 +1,6 @@
 //! The parts that pages are put together from.
 
+pub(crate) mod changing;
 pub(crate) mod copy;
 pub(crate) mod failure;
 pub(crate) mod icons;

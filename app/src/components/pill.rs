@@ -2,16 +2,16 @@
 
 use leptos::prelude::*;
 
-use super::icons::LiveIcon;
+use super::{changing::text, icons::LiveIcon};
 use crate::status::Badge;
 
 /// A state that changes while one looks at it.
 #[component]
 pub(crate) fn LivePill(#[prop(into)] badge: Signal<Badge>) -> impl IntoView {
     view! {
-        <span class=move || format!("pill {}", badge.get().tone.class())>
+        <span class=text(move || format!("pill {}", badge.get().tone.class()))>
             <LiveIcon glyph=Signal::derive(move || badge.get().glyph) />
-            {move || badge.get().word}
+            {text(move || badge.get().word)}
         </span>
     }
 }

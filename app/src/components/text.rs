@@ -3,16 +3,22 @@
 use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 
+use super::changing::text;
 use crate::{format, session::use_clock};
+
+/// A text that follows the clock, and is drawn only when it says something else.
+fn ticking(words: impl Fn() -> String + Send + Sync + 'static) -> Signal<String> {
+    Memo::new(move |_| words()).into()
+}
 
 /// How long ago something was; the exact time in its title.
 #[component]
 pub(crate) fn Ago(#[prop(into)] at: Signal<DateTime<Utc>>) -> impl IntoView {
     let clock = use_clock();
-    let text = Memo::new(move |_| format::ago(at.get(), clock.now()));
+    let words = ticking(move || format::ago(at.get(), clock.now()));
     view! {
-        <time datetime=move || at.get().to_rfc3339() title=move || format::exact(at.get())>
-            {text}
+        <time datetime=text(move || format::machine(at.get())) title=text(move || format::exact(at.get()))>
+            {words}
         </time>
     }
 }
@@ -21,10 +27,10 @@ pub(crate) fn Ago(#[prop(into)] at: Signal<DateTime<Utc>>) -> impl IntoView {
 #[component]
 pub(crate) fn Age(at: DateTime<Utc>) -> impl IntoView {
     let clock = use_clock();
-    let text = Memo::new(move |_| format::age(at, clock.now()));
+    let words = ticking(move || format::age(at, clock.now()));
     view! {
-        <time datetime=at.to_rfc3339() title=format::exact(at)>
-            {text}
+        <time datetime=format::machine(at) title=format::exact(at)>
+            {words}
         </time>
     }
 }
@@ -33,10 +39,10 @@ pub(crate) fn Age(at: DateTime<Utc>) -> impl IntoView {
 #[component]
 pub(crate) fn Until(#[prop(into)] at: Signal<DateTime<Utc>>) -> impl IntoView {
     let clock = use_clock();
-    let text = Memo::new(move |_| format::until(at.get(), clock.now()));
+    let words = ticking(move || format::until(at.get(), clock.now()));
     view! {
-        <time datetime=move || at.get().to_rfc3339() title=move || format::exact(at.get())>
-            {text}
+        <time datetime=text(move || format::machine(at.get())) title=text(move || format::exact(at.get()))>
+            {words}
         </time>
     }
 }

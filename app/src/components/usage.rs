@@ -88,7 +88,7 @@ pub(crate) fn Spark(
     over: bool,
     #[prop(default = false)] large: bool,
 ) -> impl IntoView {
-    let (width, height) = if large { (300.0, 56.0) } else { (72.0, 20.0) };
+    let (width, height) = if large { (300, 56) } else { (72, 20) };
     let drawn = spark(&values, limit, width, height);
     view! {
         <svg
@@ -121,7 +121,8 @@ struct Drawn {
     limit: Option<String>,
 }
 
-fn spark(values: &[u32], limit: u64, width: f64, height: f64) -> Drawn {
+fn spark(values: &[u32], limit: u64, right: u32, bottom: u32) -> Drawn {
+    let (width, height) = (f64::from(right), f64::from(bottom));
     // A single point is no course: it would be a speck beside the figure.
     let values = if values.len() > 1 { values } else { &[] };
     let most = values.iter().copied().max().unwrap_or_default();
@@ -135,17 +136,28 @@ fn spark(values: &[u32], limit: u64, width: f64, height: f64) -> Drawn {
     for (n, value) in values.iter().enumerate() {
         let command = if n == 0 { 'M' } else { 'L' };
         let x = first + step * n as f64;
-        line.push_str(&format!("{command}{x:.1} {:.1}", y(f64::from(*value))));
+        line.push_str(&format!(
+            "{command}{} {}",
+            tenths(x),
+            tenths(y(f64::from(*value)))
+        ));
     }
     let ground = match values {
         [] => String::new(),
-        _ => format!("{line}V{height}H{first:.1}Z"),
+        _ => format!("{line}V{bottom}H{}Z", tenths(first)),
     };
     Drawn {
         ground,
         line,
-        limit: (limit <= top).then(|| format!("{:.1}", y(limit))),
+        limit: (limit <= top).then(|| tenths(y(limit))),
     }
+}
+
+/// A number that is not negative, with one digit behind the point. By whole numbers: what formats any
+/// floating point number is large, and browsers would have to load it.
+fn tenths(number: f64) -> String {
+    let tenths = (number * 10.0).round() as u64;
+    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 /// How much of something is taken: one bar, or two on one ground.
@@ -161,7 +173,7 @@ pub(crate) fn Bar(
             {parts
                 .into_iter()
                 .map(|(class, part)| {
-                    let width = format!("{:.1}%", percent(part, whole));
+                    let width = format!("{}%", tenths(percent(part, whole)));
                     view! { <rect class=class width=width height="100%" /> }
                 })
                 .collect_view()}
@@ -184,14 +196,14 @@ mod tests {
 
     #[test]
     fn a_course_ends_at_the_right_edge_and_stays_within_its_box() {
-        let drawn = spark(&[0, 250, 500], 500, 72.0, 20.0);
+        let drawn = spark(&[0, 250, 500], 500, 72, 20);
         assert!(drawn.line.starts_with("M67.0 19.0L"), "{drawn:?}");
         assert!(drawn.line.contains("L72.0 3.3"), "{drawn:?}");
         assert_eq!(drawn.limit.as_deref(), Some("3.3"));
-        let calm = spark(&[1, 1], 5000, 72.0, 20.0);
+        let calm = spark(&[1, 1], 5000, 72, 20);
         assert_eq!(calm.limit, None, "a limit far away is not drawn");
         for none in [&[][..], &[7]] {
-            let drawn = spark(none, 0, 72.0, 20.0);
+            let drawn = spark(none, 0, 72, 20);
             assert!(
                 drawn.line.is_empty() && drawn.ground.is_empty(),
                 "{drawn:?}"

@@ -4,6 +4,7 @@ pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod deliveries;
 pub(crate) mod environment;
+pub(crate) mod lazy;
 pub(crate) mod list;
 pub(crate) mod not_found;
 pub(crate) mod overview;

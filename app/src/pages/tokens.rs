@@ -15,7 +15,7 @@ use crate::{
         text::Ago,
     },
     error::AppError,
-    request,
+    format, request,
     session::{Session, use_clock},
 };
 
@@ -35,7 +35,7 @@ const DAYS: [(u32, &str); 4] = [
 /// `/tokens`
 #[component]
 pub(crate) fn TokensPage() -> impl IntoView {
-    let minted = SharedValue::new(|| use_context::<Minted>()).into_inner();
+    let minted = SharedValue::new(use_context::<Minted>).into_inner();
     let revoke = ServerAction::<RevokeToken>::new();
     let tokens = Resource::new(move || revoke.version().get(), |_| list_tokens());
     let failure = Signal::derive(move || revoke.value().get().and_then(Result::err));
@@ -180,7 +180,7 @@ fn Row(token: TokenView, revoke: ServerAction<RevokeToken>) -> impl IntoView {
                 }}
             </td>
             <td role="cell">
-                <time datetime=expires.to_rfc3339()>{expires.format("%-d %b %Y").to_string()}</time>
+                <time datetime=format::machine(expires)>{format::date(expires)}</time>
                 {move || expired.get().then(|| view! { <div class="row-error">"expired"</div> })}
             </td>
             <td role="cell" class="col-actions">

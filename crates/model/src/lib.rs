@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod ids;
+pub mod instant;
 mod memorable;
 pub mod names;
 pub mod namespaces;

@@ -48,7 +48,7 @@ pub struct Capacity {
 
 /// What a preview uses, and is meant to use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", from = "Flat")]
 pub struct PreviewUsage {
     /// What all its pods use together, as measured last.
     #[serde(flatten)]
@@ -63,6 +63,37 @@ pub struct PreviewUsage {
     pub exceeding_memory: bool,
     /// What it used in the last while.
     pub history: UsageHistory,
+}
+
+/// [`PreviewUsage`] as it is read: a flattened field would have all the others kept until it is known
+/// whose they are, which a browser would have to load the code for.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Flat {
+    cpu_millicores: u64,
+    #[serde(rename = "memoryMiB")]
+    memory_mib: u64,
+    cpu_limit: u64,
+    memory_limit: u64,
+    exceeding_cpu: bool,
+    exceeding_memory: bool,
+    history: UsageHistory,
+}
+
+impl From<Flat> for PreviewUsage {
+    fn from(flat: Flat) -> Self {
+        Self {
+            used: Resources {
+                cpu_millicores: flat.cpu_millicores,
+                memory_mib: flat.memory_mib,
+            },
+            cpu_limit: flat.cpu_limit,
+            memory_limit: flat.memory_limit,
+            exceeding_cpu: flat.exceeding_cpu,
+            exceeding_memory: flat.exceeding_memory,
+            history: flat.history,
+        }
+    }
 }
 
 impl PreviewUsage {

@@ -57,19 +57,23 @@ pub struct PreviewSummary {
     /// Where it answers; present as soon as it is known, whether or not it answers yet.
     pub url: Option<String>,
     /// When the pull request was first seen, or the preview made by hand.
+    #[serde(with = "crate::instant")]
     pub created_at: DateTime<Utc>,
     /// When the newest commit was asked for.
+    #[serde(with = "crate::instant")]
     pub pushed_at: DateTime<Utc>,
     /// When this row last changed.
+    #[serde(with = "crate::instant")]
     pub updated_at: DateTime<Utc>,
     /// When it was removed; such previews appear in the history only.
+    #[serde(default, with = "crate::instant::option")]
     pub deleted_at: Option<DateTime<Utc>>,
     /// When it is removed by itself, unless it is pushed to or prolonged before; none for one that
     /// is not.
-    #[serde(default)]
+    #[serde(default, with = "crate::instant::option")]
     pub expires_at: Option<DateTime<Utc>>,
     /// From when on people are told that it will be.
-    #[serde(default)]
+    #[serde(default, with = "crate::instant::option")]
     pub expiry_warning_at: Option<DateTime<Utc>>,
     /// What it uses; none while that was not measured, or cannot be.
     #[serde(default)]
@@ -613,6 +617,58 @@ pub enum PreviewChange {
     Reload,
 }
 
+impl PreviewChange {
+    /// Reads a piece of news from its JSON; none where that says something else.
+    ///
+    /// As its `Deserialize` does, but each kind is read by its type, straight from the text: serde would
+    /// keep the data in memory until it has seen the kind, and be compiled for that once more.
+    #[must_use]
+    pub fn read(json: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Kind<'a> {
+            #[serde(rename = "type")]
+            kind: &'a str,
+        }
+        #[derive(Deserialize)]
+        struct Data<T> {
+            data: T,
+        }
+        #[derive(Deserialize)]
+        struct Removed {
+            id: String,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Usage {
+            measured: Vec<UsageOf>,
+            over_quota: u32,
+        }
+        fn data<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
+            serde_json::from_str::<Data<T>>(json)
+                .ok()
+                .map(|read| read.data)
+        }
+        Some(match serde_json::from_str::<Kind<'_>>(json).ok()?.kind {
+            "changed" => Self::Changed(Box::new(data(json)?)),
+            "removed" => Self::Removed {
+                id: data::<Removed>(json)?.id,
+            },
+            "usage" => {
+                let Usage {
+                    measured,
+                    over_quota,
+                } = data(json)?;
+                Self::Usage {
+                    measured,
+                    over_quota,
+                }
+            }
+            "reload" => Self::Reload,
+            _ => return None,
+        })
+    }
+}
+
 /// Who is signed in, for the page's frame.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -623,4 +679,37 @@ pub struct Viewer {
     pub teams: Vec<String>,
     /// Whether they see all teams and the operators' page.
     pub operator: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_are_read_as_they_are_written() {
+        let summary = serde_json::json!({
+            "id": "p", "team": "t", "project": "shop", "repository": "a/b", "number": 1, "title": "T",
+            "branch": "main", "commit": "", "namespace": "n", "status": "running",
+            "createdAt": "2026-04-01T09:30:00Z", "pushedAt": "2026-04-01T09:30:00.5Z",
+            "updatedAt": "2026-04-01T09:30:00Z", "expiresAt": "2026-04-02T09:30:00Z",
+        });
+        let summary: Option<PreviewSummary> = serde_json::from_value(summary).ok();
+        let changed = summary.map(|summary| PreviewChange::Changed(Box::new(summary)));
+        assert!(changed.is_some());
+        let others = [
+            PreviewChange::Removed { id: "p".into() },
+            PreviewChange::Usage {
+                measured: Vec::new(),
+                over_quota: 2,
+            },
+            PreviewChange::Reload,
+        ];
+        for news in changed.into_iter().chain(others) {
+            let json = serde_json::to_string(&news).unwrap_or_default();
+            assert_eq!(PreviewChange::read(&json), Some(news.clone()), "{json}");
+            assert_eq!(serde_json::from_str(&json).ok(), Some(news), "{json}");
+        }
+        assert_eq!(PreviewChange::read(r#"{"type":"moved","data":{}}"#), None);
+        assert_eq!(PreviewChange::read("{"), None);
+    }
 }

@@ -1,11 +1,13 @@
 //! The list of previews: live, by tab, searched and ordered.
 
 mod query;
+mod retry;
 pub(crate) mod row;
 mod state;
 
 use std::time::Duration;
 
+use catalyst_model::views::PreviewChange;
 use leptos::{prelude::*, task::spawn_local};
 use leptos_meta::Title;
 use leptos_router::{
@@ -14,8 +16,9 @@ use leptos_router::{
 };
 
 use crate::{
-    api::{RetryPreview, list_previews},
+    api::list_previews,
     components::{
+        changing::{changing, maybe, text},
         failure::{ActionFailure, FailurePage, FailurePanel},
         icons::{Glyph, Icon},
         placeholder::{Empty, SkeletonRows},
@@ -24,6 +27,7 @@ use crate::{
     live::{self, Connection, Message},
 };
 use query::{ListQuery, Order, Tab};
+use retry::{Retry, use_retry};
 use row::PreviewRow;
 use state::{LiveList, Row};
 
@@ -47,8 +51,7 @@ pub(crate) fn ListPage() -> impl IntoView {
     let reread = Callback::new(move |()| read(list, query, Some(failed)));
     Effect::watch(move || filter.get(), move |_, _, _| reread.run(()), false);
     let connection = follow(list, query);
-    let retry = ServerAction::<RetryPreview>::new();
-    let failure = Signal::derive(move || retry.value().get().and_then(Result::err));
+    let retry = use_retry();
 
     view! {
         <Title text="Previews" />
@@ -67,7 +70,7 @@ pub(crate) fn ListPage() -> impl IntoView {
                 </a>
             </div>
         </header>
-        <ActionFailure error=failure />
+        <ActionFailure error=retry.failure />
         <Transition fallback=|| view! { <SkeletonRows what="previews" rows=8 /> }>
             {move || Suspend::new(async move {
                 match first.await {
@@ -93,7 +96,7 @@ pub(crate) fn ListPage() -> impl IntoView {
             })}
         </Transition>
         <div class="unseen" role="status" aria-live="polite">
-            {list.announced}
+            {Signal::<String>::from(list.announced)}
         </div>
     }
 }
@@ -138,7 +141,7 @@ fn follow(list: LiveList, query: Memo<ListQuery>) -> ReadSignal<Connection> {
             };
             // What cannot be read comes from a newer server; the list itself is read as ever.
             let stale =
-                serde_json::from_str(&data).map_or(true, |change| list.apply(query.tab, change));
+                PreviewChange::read(&data).is_none_or(|change| list.apply(query.tab, change));
             if stale {
                 reload();
             }
@@ -149,42 +152,42 @@ fn follow(list: LiveList, query: Memo<ListQuery>) -> ReadSignal<Connection> {
 /// Says whether the page keeps itself up to date.
 #[component]
 pub(crate) fn LiveMark(connection: ReadSignal<Connection>) -> impl IntoView {
-    let class = move || match connection.get() {
+    let class = text(move || match connection.get() {
         Connection::Live => "live-mark on",
         Connection::Broken => "live-mark off",
         Connection::Idle | Connection::Ended => "live-mark",
-    };
-    let text = move || match connection.get() {
+    });
+    let words = text(move || match connection.get() {
         Connection::Live => "Live",
         Connection::Broken => "Reconnecting",
         Connection::Idle | Connection::Ended => "",
-    };
-    view! { <span class=class>{text}</span> }
+    });
+    view! { <span class=class>{words}</span> }
 }
 
 /// Tabs and rows.
 #[component]
-fn Content(
-    list: LiveList,
-    query: Memo<ListQuery>,
-    retry: ServerAction<RetryPreview>,
-) -> impl IntoView {
-    let empty = move || list.rows.with(Vec::is_empty);
+fn Content(list: LiveList, query: Memo<ListQuery>, retry: Retry) -> impl IntoView {
+    // It outlives its owner, as a text does, until these rows are taken out of the page.
+    let empty = ArcMemo::new(move |_| list.rows.with(Vec::is_empty));
+    let rows = changing(move || match empty.get() {
+        true => view! { <NoPreviews list query /> }.into_any(),
+        false => view! { <Table list query retry /> }.into_any(),
+    });
     view! {
         <Tabs list query />
         <Unmeasured why=list.unmeasured />
-        <Show when=move || !empty() fallback=move || view! { <NoPreviews list query /> }>
-            <Table list query retry />
-        </Show>
+        {rows}
         <Pager list query />
     }
     .into_any()
 }
 
-/// Says why there are no figures of usage.
+/// Says why there are no figures of usage. It reads the list's own signal: one that is made of it here would be gone
+/// while this is still shown, when the tab changes.
 #[component]
-fn Unmeasured(#[prop(into)] why: Signal<Option<String>>) -> impl IntoView {
-    move || {
+fn Unmeasured(why: RwSignal<Option<String>>) -> impl IntoView {
+    changing(move || {
         why.get().map(|why| {
             view! {
                 <p class="notice quiet">
@@ -193,20 +196,22 @@ fn Unmeasured(#[prop(into)] why: Signal<Option<String>>) -> impl IntoView {
                 </p>
             }
         })
-    }
+    })
 }
 
 #[component]
 fn Tabs(list: LiveList, query: Memo<ListQuery>) -> impl IntoView {
     let tab = move |tab: Tab| {
-        let href = move || query.with(|query| query.with_tab(tab).href());
-        let current = move || (query.with(|query| query.tab) == tab).then_some("page");
+        let href = text(move || query.with(|query| query.with_tab(tab).href()));
+        let current = maybe(move || (query.with(|query| query.tab) == tab).then_some("page"));
         let count = move || list.counts.with(|counts| tab.count(counts));
         view! {
             <li>
                 <a href=href aria-current=current>
                     {tab.label()}
-                    {move || count().map(|count| view! { <span class="count">{count}</span> })}
+                    {changing(move || {
+                        count().map(|count| view! { <span class="count">{count.to_string()}</span> })
+                    })}
                 </a>
             </li>
         }
@@ -257,13 +262,13 @@ fn SearchForm(query: Memo<ListQuery>) -> impl IntoView {
         event.prevent_default();
         go();
     };
-    let hidden = move || {
+    let hidden = changing(move || {
         query
             .with(ListQuery::fields_beside_search)
             .into_iter()
             .map(|(name, value)| view! { <input type="hidden" name=name value=value /> })
             .collect_view()
-    };
+    });
     view! {
         <form class="search" role="search" method="get" action="/preview-environments" on:submit=sent>
             <Icon glyph=Glyph::Search />
@@ -271,7 +276,7 @@ fn SearchForm(query: Memo<ListQuery>) -> impl IntoView {
                 type="search"
                 name="q"
                 node_ref=input
-                value=move || query.with(|query| query.search.clone())
+                value=text(move || query.with(|query| query.search.clone()))
                 placeholder="Title, branch, number…"
                 aria-label="Search previews"
                 autocomplete="off"
@@ -285,11 +290,7 @@ fn SearchForm(query: Memo<ListQuery>) -> impl IntoView {
 }
 
 #[component]
-fn Table(
-    list: LiveList,
-    query: Memo<ListQuery>,
-    retry: ServerAction<RetryPreview>,
-) -> impl IntoView {
+fn Table(list: LiveList, query: Memo<ListQuery>, retry: Retry) -> impl IntoView {
     let rows = move || {
         let mut rows = list.rows.get();
         query.with(|query| query.sort(&mut rows, Row::untracked));
@@ -334,16 +335,17 @@ fn SortHeader(
     label: &'static str,
     class: &'static str,
 ) -> impl IntoView {
-    let sorted = move || {
+    let sorted = maybe(move || {
         query.with(|query| match (query.order == order, query.reverse) {
             (false, _) => None,
             (true, false) => Some("ascending"),
             (true, true) => Some("descending"),
         })
-    };
+    });
+    let href = text(move || query.with(|query| query.with_order(order).href()));
     view! {
         <th role="columnheader" scope="col" class=class aria-sort=sorted>
-            <a class="sort" href=move || query.with(|query| query.with_order(order).href())>
+            <a class="sort" href=href>
                 {label}
                 <Icon glyph=Glyph::Sort />
             </a>
@@ -355,7 +357,7 @@ fn SortHeader(
 #[component]
 fn NoPreviews(list: LiveList, query: Memo<ListQuery>) -> impl IntoView {
     let none_at_all = move || list.counts.with(|counts| counts.all == 0);
-    move || {
+    changing(move || {
         let query = query.get();
         if !query.search.is_empty() {
             let all = query.with_search("").href();
@@ -422,7 +424,7 @@ fn NoPreviews(list: LiveList, query: Memo<ListQuery>) -> impl IntoView {
                 .into_any()
             }
         }
-    }
+    })
 }
 
 #[component]
@@ -435,14 +437,16 @@ fn Pager(list: LiveList, query: Memo<ListQuery>) -> impl IntoView {
             there.then(|| view! { <a class="button" href=query.with_page(page).href()>{label}</a> })
         })
     };
-    view! {
-        <Show when=move || { pages() > 1 }>
-            <nav class="pager" aria-label="Pages">
-                {move || link(-1, "Newer")}
-                <span>{move || format!("Page {} of {}", query.with(|q| q.page + 1), pages())}</span>
-                {move || link(1, "Older")}
-            </nav>
-        </Show>
-    }
-    .into_any()
+    changing(move || {
+        let pages = pages();
+        (pages > 1).then(|| {
+            view! {
+                <nav class="pager" aria-label="Pages">
+                    {link(-1, "Newer")}
+                    <span>{format!("Page {} of {pages}", query.with(|query| query.page + 1))}</span>
+                    {link(1, "Older")}
+                </nav>
+            }
+        })
+    })
 }

@@ -270,14 +270,19 @@ impl ListQuery {
     /// Puts the rows of a page into the order asked for, in which the server lists them, once their
     /// data have changed; equal ones stay as they are.
     pub(crate) fn sort<T>(&self, rows: &mut [T], preview: impl Fn(&T) -> PreviewSummary) {
-        match self.order {
-            Order::Changed => return,
-            Order::Status => rows.sort_by_cached_key(|row| urgency(&preview(row))),
-            Order::Title => rows.sort_by_cached_key(|row| preview(row).title.to_lowercase()),
-            Order::Age => rows.sort_by_cached_key(|row| std::cmp::Reverse(preview(row).created_at)),
+        if !matches!(self.order, Order::Status | Order::Title | Order::Age) {
             // Figures change all the time; rows that jump cannot be read.
-            Order::Cpu | Order::Memory => return,
+            return;
         }
+        // One type for all keys: sorting is compiled once for each.
+        rows.sort_by_cached_key(|row| {
+            let preview = preview(row);
+            match self.order {
+                Order::Status => (i64::from(urgency(&preview)), String::new()),
+                Order::Title => (0, format::lowercase(&preview.title)),
+                _ => (-preview.created_at.timestamp_micros(), String::new()),
+            }
+        });
         if self.reverse {
             rows.reverse();
         }

@@ -3,9 +3,10 @@
 use catalyst_model::{state::PreviewStatus, views::PreviewSummary};
 use leptos::prelude::*;
 
+use super::retry::{Retry, RetryForm};
 use crate::{
-    api::RetryPreview,
     components::{
+        changing::{changing, text},
         icons::{Glyph, Icon},
         pill::LivePill,
         text::{Age, Commit, Cut, Until},
@@ -19,15 +20,12 @@ use crate::{
 
 /// One row of the table; its parts follow the preview's changes.
 #[component]
-pub(crate) fn PreviewRow(
-    preview: ArcRwSignal<PreviewSummary>,
-    retry: ServerAction<RetryPreview>,
-) -> impl IntoView {
+pub(crate) fn PreviewRow(preview: ArcRwSignal<PreviewSummary>, retry: Retry) -> impl IntoView {
     let data = Signal::from(preview);
     let badge = Memo::new(move |_| data.with(badge));
     let created = data.with_untracked(|preview| preview.created_at);
     view! {
-        <tr role="row" class=move || format!("preview-row {}", badge.get().tone.class())>
+        <tr role="row" class=text(move || format!("preview-row {}", badge.get().tone.class()))>
             <td role="cell" class="col-status">
                 <LivePill badge />
             </td>
@@ -67,20 +65,20 @@ fn TitleCell(data: Signal<PreviewSummary>) -> impl IntoView {
     view! {
         <div class="row-title">
             <a class="stretched" href=href>
-                {title}
+                {Signal::<String>::from(title)}
             </a>
-            {move || {
+            {changing(move || {
                 let (number, url) = number.get();
                 match number {
                     Some(number) => view! { <NumberLink number url /> }.into_any(),
                     None => view! { <span class="tag">"By hand"</span> }.into_any(),
                 }
-            }}
+            })}
         </div>
         <div class="row-sub">
             <Cut name=origin />
             <Ending data />
-            {move || {
+            {changing(move || {
                 explained
                     .get()
                     .map(|(tone, text)| {
@@ -90,7 +88,7 @@ fn TitleCell(data: Signal<PreviewSummary>) -> impl IntoView {
                             </span>
                         }
                     })
-            }}
+            })}
         </div>
     }
     .into_any()
@@ -102,20 +100,20 @@ pub(crate) fn Ending(data: Signal<PreviewSummary>) -> impl IntoView {
     let clock = use_clock();
     let ends =
         Memo::new(move |_| data.with(|p| p.expires_at.filter(|_| p.expires_soon(clock.now()))));
-    move || {
+    changing(move || {
         ends.get().map(|at| {
             view! {
                 <span class="row-message warn ending">"ends " <Until at=Signal::stored(at) /></span>
             }
         })
-    }
+    })
 }
 
 /// What it uses of one thing.
 #[component]
 fn Usage(data: Signal<PreviewSummary>, kind: Kind) -> impl IntoView {
     let usage = Memo::new(move |_| data.with(|p| p.usage.clone()));
-    move || match usage.get() {
+    changing(move || match usage.get() {
         Some(usage) => view! { <UsageCell kind usage /> }.into_any(),
         None => view! {
             <span class="none" title="Not measured">
@@ -123,7 +121,7 @@ fn Usage(data: Signal<PreviewSummary>, kind: Kind) -> impl IntoView {
             </span>
         }
         .into_any(),
-    }
+    })
 }
 
 /// What the row says beyond its status, and in which tone.
@@ -161,7 +159,7 @@ pub(crate) fn NumberLink(number: u64, url: Option<String>) -> impl IntoView {
 fn UrlCell(data: Signal<PreviewSummary>) -> impl IntoView {
     let shown = Memo::new(move |_| data.with(|p| (p.url.clone(), answers(p))));
     let gone = Memo::new(move |_| data.with(|p| bucket(p).is_none()));
-    move || match shown.get() {
+    changing(move || match shown.get() {
         (Some(url), true) => {
             let name = format::first_label(format::host(&url)).to_owned();
             match format::web_link(&url) {
@@ -185,7 +183,7 @@ fn UrlCell(data: Signal<PreviewSummary>) -> impl IntoView {
             view! { <span class="none">{if gone.get_untracked() { "–" } else { "Not yet" }}</span> }
                 .into_any()
         }
-    }
+    })
 }
 
 #[component]
@@ -195,11 +193,11 @@ fn CommitCell(data: Signal<PreviewSummary>) -> impl IntoView {
     let serving = Memo::new(move |_| data.with(|p| still_serving(p).map(str::to_owned)));
     view! {
         <div class="commit-line">
-            {move || match commit.get() {
+            {changing(move || match commit.get() {
                 sha if sha.is_empty() => view! { <span class="none">"–"</span> }.into_any(),
                 sha => view! { <Commit sha /> }.into_any(),
-            }}
-            {move || {
+            })}
+            {changing(move || {
                 serving
                     .get()
                     .map(|sha| {
@@ -209,16 +207,16 @@ fn CommitCell(data: Signal<PreviewSummary>) -> impl IntoView {
                             </span>
                         }
                     })
-            }}
+            })}
         </div>
-        <div class="row-sub">{move || view! { <Cut name=branch.get() /> }}</div>
+        <div class="row-sub">{changing(move || view! { <Cut name=branch.get() /> })}</div>
     }
     .into_any()
 }
 
 /// The one thing that one most likely wants to do with it now.
 #[component]
-fn ActionCell(data: Signal<PreviewSummary>, retry: ServerAction<RetryPreview>) -> impl IntoView {
+fn ActionCell(data: Signal<PreviewSummary>, retry: Retry) -> impl IntoView {
     #[derive(Clone, PartialEq)]
     enum Next {
         Open(String),
@@ -243,28 +241,14 @@ fn ActionCell(data: Signal<PreviewSummary>, retry: ServerAction<RetryPreview>) -
             }
         })
     });
-    let sent = Memo::new(move |_| {
-        let this = |sent: &RetryPreview| id.with_value(|id| *id == sent.id);
-        retry.pending().get() && retry.input().with(|sent| sent.as_ref().is_some_and(this))
-    });
-    move || match next.get() {
+    changing(move || match next.get() {
         Next::Open(url) => view! {
             <a class="button small raised" href=url target="_blank" rel="noopener">
                 "Open"
             </a>
         }
         .into_any(),
-        Next::Retry => view! {
-            <div class="raised">
-                <ActionForm action=retry>
-                    <input type="hidden" name="id" value=id.get_value() />
-                    <button type="submit" class="button small" disabled=sent>
-                        "Retry"
-                    </button>
-                </ActionForm>
-            </div>
-        }
-        .into_any(),
+        Next::Retry => view! { <RetryForm id=id.get_value() retry /> }.into_any(),
         Next::Review => view! {
             <a class="button small raised" href=href.clone()>
                 "Review"
@@ -272,5 +256,5 @@ fn ActionCell(data: Signal<PreviewSummary>, retry: ServerAction<RetryPreview>) -
         }
         .into_any(),
         Next::None => ().into_any(),
-    }
+    })
 }

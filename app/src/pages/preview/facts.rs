@@ -97,11 +97,11 @@ fn KeptUntil(kept: Kept) -> impl IntoView {
         Kept::WithPullRequest => "the pull request is closed".into_any(),
         Kept::WithPullRequestOr(at) => view! {
             "the pull request is closed, or nothing is pushed until "
-            <time datetime=at.to_rfc3339()>{format::exact(at)}</time>
+            <time datetime=format::machine(at)>{format::exact(at)}</time>
         }
         .into_any(),
         Kept::Until(at) => view! {
-            <time datetime=at.to_rfc3339()>{format::exact(at)}</time>
+            <time datetime=format::machine(at)>{format::exact(at)}</time>
             " ("
             <Until at=Signal::stored(at) />
             ")"

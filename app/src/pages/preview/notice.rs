@@ -59,7 +59,7 @@ pub(super) fn Notices(
                             <span>
                                 <strong>"This preview is removed " <Until at=Signal::stored(at) /> ","</strong>
                                 " on "
-                                <time datetime=at.to_rfc3339()>{format::exact(at)}</time>
+                                <time datetime=format::machine(at)>{format::exact(at)}</time>
                                 ". "
                                 {then}
                             </span>
