@@ -14,9 +14,9 @@ pub struct Attempt {
     /// The verb, as in `list pods of`.
     pub verb: &'static str,
     /// The object, as in `namespace acme-shop-preview-7`.
-    pub on: String,
+    pub on: Box<str>,
     /// The cluster's name.
-    pub cluster: String,
+    pub cluster: Box<str>,
 }
 
 impl fmt::Display for Attempt {

@@ -101,7 +101,7 @@ pub enum ExecError {
     #[error("the command in {on} ended with exit code {exit_code}{}", said(stderr))]
     Exited {
         /// The container, as `container namespace/pod/name`.
-        on: String,
+        on: Box<str>,
         /// The exit code.
         exit_code: i32,
         /// The end of what it wrote to its standard error.
@@ -111,7 +111,7 @@ pub enum ExecError {
     #[error("the command could not be run in {on}: {message}")]
     NotRun {
         /// The container.
-        on: String,
+        on: Box<str>,
         /// The cluster's words.
         message: String,
     },
@@ -122,7 +122,7 @@ pub enum ExecError {
     )]
     InputCannotEnd {
         /// The container.
-        on: String,
+        on: Box<str>,
     },
     /// The cluster did not let it run, or the connection broke off.
     #[error(transparent)]
@@ -455,8 +455,8 @@ mod tests {
         let client = Socket::from_raw_socket(client, Role::Client, None).await;
         let attempt = Attempt {
             verb: "run a command in",
-            on: "container ns/pod/c".to_owned(),
-            cluster: "eu-1".to_owned(),
+            on: "container ns/pod/c".into(),
+            cluster: "eu-1".into(),
         };
         (server, Exec::over(client, attempt, can_end))
     }

@@ -98,11 +98,11 @@ impl Cluster {
 
     /// What an error is to say of a call that is not wrapped here.
     #[must_use]
-    pub fn attempt(&self, verb: &'static str, on: impl Into<String>) -> Attempt {
+    pub fn attempt(&self, verb: &'static str, on: impl Into<Box<str>>) -> Attempt {
         Attempt {
             verb,
             on: on.into(),
-            cluster: self.name().to_owned(),
+            cluster: self.name().into(),
         }
     }
 
@@ -111,7 +111,7 @@ impl Cluster {
     pub fn failed(
         &self,
         verb: &'static str,
-        on: impl Into<String>,
+        on: impl Into<Box<str>>,
         error: kube::Error,
     ) -> ClusterError {
         ClusterError::new(self.attempt(verb, on), error)

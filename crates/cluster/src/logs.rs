@@ -239,8 +239,10 @@ mod tests {
 
     #[test]
     fn of_a_long_log_the_last_whole_lines_are_kept() {
-        let mut end = LogEnd::default();
-        end.text = b"first\nsecond\nthird\n".to_vec();
+        let mut end = LogEnd {
+            text: b"first\nsecond\nthird\n".to_vec(),
+            ..LogEnd::default()
+        };
         end.shorten(100);
         assert!(!end.cut);
         end.shorten(10);

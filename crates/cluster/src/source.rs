@@ -41,8 +41,8 @@ impl ClusterSource {
         let client = Client::try_from(config).map_err(|error| {
             let attempt = Attempt {
                 verb: "set up",
-                on: "a client".to_owned(),
-                cluster: name.clone(),
+                on: "a client".into(),
+                cluster: name.as_str().into(),
             };
             ClusterError::new(attempt, error)
         })?;

@@ -1,6 +1,10 @@
 //! Leader election, with everything that ends a leadership.
 
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails where it stands, and tells what it measured"
+)]
 
 mod scene;
 
@@ -19,9 +23,12 @@ use tokio_util::sync::CancellationToken;
 /// From the death of a leader until the next one works.
 const TAKEOVER: Duration = Duration::from_secs(15);
 
+/// Who began (or ended) its work, and when.
+type Entry = (&'static str, bool, Instant);
+
 /// When each candidate began and ended its work.
 #[derive(Clone, Default)]
-struct Diary(Arc<Mutex<Vec<(&'static str, bool, Instant)>>>);
+struct Diary(Arc<Mutex<Vec<Entry>>>);
 
 impl Diary {
     fn write(&self, who: &'static str, works: bool) {

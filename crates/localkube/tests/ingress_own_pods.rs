@@ -1,5 +1,11 @@
 //! Every host and every Service is answered by its own pods, while many pods come, change and go.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails where it stands, and tells what it measured"
+)]
+
 mod whole;
 
 use std::collections::BTreeMap;

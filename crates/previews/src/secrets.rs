@@ -316,7 +316,7 @@ mod tests {
         let first = of(std::slice::from_ref(&team));
         assert_eq!(of(&[team.clone(), others, production]), first);
         let written_anew = stored(SecretLevel::Team, "A", "1", 2);
-        assert_ne!(of(&[written_anew.clone()]), first);
+        assert_ne!(of(std::slice::from_ref(&written_anew)), first);
         let overridden = of(&[team, own.clone()]);
         assert_ne!(overridden, first);
         assert_eq!(

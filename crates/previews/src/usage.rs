@@ -159,7 +159,7 @@ impl Usage {
             // The last figures are soon old: none are better.
             Err(why) => {
                 kept.answer = Answer::Failed(why);
-                for (_, measured) in &mut kept.previews {
+                for measured in kept.previews.values_mut() {
                     measured.pods.clear();
                 }
                 return News::default();

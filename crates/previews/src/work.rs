@@ -161,8 +161,8 @@ impl Previews {
         doing.await.unwrap_or_else(|_| {
             let attempt = Attempt {
                 verb: "bring in step",
-                on: format!("the Environment of {}", preview.namespace),
-                cluster: self.inner.places.name_of(preview).to_owned(),
+                on: format!("the Environment of {}", preview.namespace).into(),
+                cluster: self.inner.places.name_of(preview).into(),
             };
             Err(ClusterError::from(ConnectionError::TimedOut { attempt }).into())
         })

@@ -10,8 +10,8 @@ use super::*;
 fn attempt() -> Attempt {
     Attempt {
         verb: "read",
-        on: "Environment acme-shop/preview-7".to_owned(),
-        cluster: "eu-1".to_owned(),
+        on: "Environment acme-shop/preview-7".into(),
+        cluster: "eu-1".into(),
     }
 }
 

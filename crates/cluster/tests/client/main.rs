@@ -2,8 +2,10 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
-    reason = "a test fails where it stands"
+    clippy::print_stdout,
+    reason = "a test fails where it stands, and tells what it measured"
 )]
 
 #[path = "../scene/mod.rs"]
