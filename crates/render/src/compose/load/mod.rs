@@ -3,6 +3,10 @@
 //! Every file is read through the folder, so nothing outside the checkout can be named; relative
 //! paths become relative to the checkout's root as soon as a file is read.
 
+mod merge;
+mod normalize;
+mod rebase;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
@@ -13,16 +17,19 @@ use crate::detect::COMPOSE_FILES;
 use crate::folder::{Folder, join, name, parent};
 use crate::rendered::{RenderError, Warning};
 use crate::yaml;
+use merge::{merge, strip_tags};
+use normalize::{normalize, section};
+pub(super) use rebase::OUTSIDE;
+use rebase::{rebase_key, rebase_service};
 
 /// Files that one compose file may bring in.
 const MAX_FILES: usize = 50;
+
 /// Services in all.
 const MAX_SERVICES: usize = 100;
+
 /// Services that one service may extend in turn.
 const MAX_EXTENDS: usize = 16;
-
-/// Marks a path that leads out of the checkout, so that what uses it can say so.
-pub(super) const OUTSIDE: &str = "outside:";
 
 const SECTIONS: [&str; 4] = ["volumes", "networks", "configs", "secrets"];
 
@@ -422,246 +429,12 @@ impl Loader<'_> {
     }
 }
 
-fn section<'a>(
-    document: &'a mut Map<String, Value>,
-    name: &str,
-    file: &str,
-) -> Result<&'a mut Map<String, Value>, RenderError> {
-    let value = document
-        .entry(name)
-        .or_insert_with(|| Value::Object(Map::new()));
-    if value.is_null() {
-        *value = Value::Object(Map::new());
-    }
-    match value {
-        Value::Object(map) => Ok(map),
-        _ => Err(RenderError::new(file, format!("{name}: is no map"))),
-    }
-}
-
-/// Gives lists that stand for maps the form of maps, so that they can be merged by name.
-fn normalize(service: &mut Map<String, Value>) {
-    for key in ["environment", "labels", "annotations", "sysctls"] {
-        if let Some(value) = service.get_mut(key) {
-            listed(value, true);
-        }
-    }
-    if let Some(build) = service.get_mut("build") {
-        if let Value::String(context) = build {
-            *build = serde_json::json!({ "context": context });
-        }
-        for key in ["args", "labels"] {
-            if let Some(value) = build.get_mut(key) {
-                listed(value, true);
-            }
-        }
-    }
-    if let Some(value) = service.get_mut("depends_on")
-        && let Value::Array(list) = value
-    {
-        let map = list
-            .iter()
-            .filter_map(Value::as_str)
-            .map(|name| {
-                (
-                    name.to_owned(),
-                    serde_json::json!({ "condition": "service_started" }),
-                )
-            })
-            .collect();
-        *value = Value::Object(map);
-    }
-    if let Some(value) = service.get_mut("networks")
-        && let Value::Array(list) = value
-    {
-        *value = Value::Object(
-            list.iter()
-                .filter_map(Value::as_str)
-                .map(|name| (name.to_owned(), Value::Null))
-                .collect(),
-        );
-    }
-    for key in ["env_file", "tmpfs", "dns", "dns_search"] {
-        if let Some(value) = service.get_mut(key)
-            && (value.is_string() || (key == "env_file" && value.is_object()))
-        {
-            *value = Value::Array(vec![value.take()]);
-        }
-    }
-}
-
-fn listed(value: &mut Value, _: bool) {
-    if let Value::Array(list) = value {
-        let mut map = Map::new();
-        for entry in list.iter() {
-            let text = scalar(entry);
-            match text.split_once('=') {
-                Some((name, value)) => map.insert(name.trim().to_owned(), value.into()),
-                None => map.insert(text.trim().to_owned(), Value::Null),
-            };
-        }
-        *value = Value::Object(map);
-    }
-}
-
 /// A text, number or flag as text.
 pub(super) fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
         other => other.to_string(),
-    }
-}
-
-fn rebased(base: &str, path: &str) -> String {
-    // The root itself is written as a dot, so that it stays a path.
-    match join(base, path) {
-        Ok(path) if path.is_empty() => ".".to_owned(),
-        Ok(path) => format!("./{path}"),
-        Err(_) => format!("{OUTSIDE}{path}"),
-    }
-}
-
-fn rebase_key(value: &mut Value, key: &str, base: &str) {
-    if let Some(Value::String(path)) = value.get_mut(key) {
-        *path = rebased(base, path);
-    }
-}
-
-fn is_remote(context: &str) -> bool {
-    context.contains("://") || context.starts_with("git@") || context.starts_with("github.com/")
-}
-
-fn rebase_service(service: &mut Map<String, Value>, base: &str) {
-    if let Some(build) = service.get_mut("build") {
-        match build.get_mut("context") {
-            Some(Value::String(context)) if !is_remote(context) => {
-                *context = rebased(base, context)
-            }
-            Some(_) => {}
-            None => {
-                if let Value::Object(build) = build {
-                    build.insert("context".to_owned(), rebased(base, ".").into());
-                }
-            }
-        }
-    }
-    if let Some(Value::Array(files)) = service.get_mut("env_file") {
-        for file in files {
-            match file {
-                Value::String(path) => *path = rebased(base, path),
-                other => rebase_key(other, "path", base),
-            }
-        }
-    }
-    if let Some(Value::Array(volumes)) = service.get_mut("volumes") {
-        for volume in volumes {
-            match volume {
-                Value::String(text) => {
-                    if text.starts_with('.') {
-                        let (source, rest) = text
-                            .split_once(':')
-                            .map_or((text.as_str(), None), |(source, rest)| (source, Some(rest)));
-                        let source = rebased(base, source);
-                        *text = rest.map_or_else(
-                            || source.clone(),
-                            |rest| format!("{}:{rest}", source.replacen(OUTSIDE, "/outside/", 1)),
-                        );
-                    }
-                }
-                other => {
-                    let relative = other["type"] == "bind"
-                        && other["source"]
-                            .as_str()
-                            .is_some_and(|source| !source.starts_with(['/', '~']));
-                    if relative {
-                        rebase_key(other, "source", base);
-                    }
-                }
-            }
-        }
-    }
-    if let Some(Value::Object(extends)) = service.get_mut("extends")
-        && let Some(Value::String(file)) = extends.get_mut("file")
-    {
-        *file = join(base, file).unwrap_or_else(|_| format!("{OUTSIDE}{file}"));
-    }
-}
-
-/// Puts `over` onto `base`, as compose files are merged: maps by key, lists by addition, a few
-/// lists by what they are about, everything else replaced.
-fn merge(base: &mut Map<String, Value>, over: Map<String, Value>, at: &str) {
-    for (key, value) in over {
-        if let Some(tagged) = value.as_object().filter(|map| map.len() == 1) {
-            if tagged.contains_key("!reset") {
-                base.remove(&key);
-                continue;
-            }
-            if let Some(value) = tagged.get("!override") {
-                base.insert(key, value.clone());
-                continue;
-            }
-        }
-        let replaced = matches!(key.as_str(), "command" | "entrypoint" | "test");
-        match (base.get_mut(&key), value) {
-            (Some(Value::Object(below)), Value::Object(value)) => merge(below, value, &key),
-            (Some(Value::Array(below)), Value::Array(value)) if !replaced => {
-                for entry in value {
-                    let identity = identity(&key, &entry);
-                    match below
-                        .iter_mut()
-                        .find(|known| self::identity(&key, known) == identity)
-                    {
-                        Some(known) => *known = entry,
-                        None => below.push(entry),
-                    }
-                }
-            }
-            (Some(below), value) if at.is_empty() && value.is_null() && below.is_object() => {}
-            (_, value) => {
-                base.insert(key, value);
-            }
-        }
-    }
-}
-
-/// What an entry of a list is about: the same thing is replaced, another one added.
-fn identity(key: &str, entry: &Value) -> String {
-    match key {
-        "volumes" => match entry {
-            Value::String(text) => {
-                let mut parts = text.split(':');
-                let first = parts.next().unwrap_or_default();
-                parts.next().unwrap_or(first).to_owned()
-            }
-            other => scalar(&other["target"]),
-        },
-        "configs" | "secrets" => match entry {
-            Value::String(text) => text.clone(),
-            other => format!("{}{}", scalar(&other["source"]), scalar(&other["target"])),
-        },
-        _ => entry.to_string(),
-    }
-}
-
-/// Tags that had nothing to work on.
-fn strip_tags(map: &mut Map<String, Value>) {
-    map.retain(|_, value| value.get("!reset").is_none());
-    for value in map.values_mut() {
-        if let Some(inner) = value.get_mut("!override") {
-            *value = inner.take();
-        }
-        match value {
-            Value::Object(map) => strip_tags(map),
-            Value::Array(list) => {
-                for value in list {
-                    if let Value::Object(map) = value {
-                        strip_tags(map);
-                    }
-                }
-            }
-            _ => {}
-        }
     }
 }
 
