@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import { Repository, sleep, until } from "../system/catalyst.mjs";
 import { Shell } from "../system/shell.mjs";
 import { audited, requests, used } from "./audit.mjs";
+import { browser } from "./browser.mjs";
 import { builds } from "./builds.mjs";
 import { disturbances } from "./disturbances.mjs";
 import { handmade } from "./handmade.mjs";
@@ -275,6 +276,7 @@ const suite = {
 handmade(suite);
 kinds(suite);
 builds(suite);
+browser(suite);
 operations(suite);
 disturbances(suite);
 

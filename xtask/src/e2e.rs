@@ -13,7 +13,7 @@ use crate::{
     build::Build,
     check::node_test,
     image::Image,
-    tools::{self, output, root, run, run_tests},
+    tools::{self, ensure_npm, output, root, run, run_tests},
 };
 
 /// Which suites to run; all of them unless one is chosen.
@@ -70,6 +70,9 @@ impl E2e {
             if self.contract || all {
                 contract(given)?;
             }
+            // The browser of one of its tests.
+            tools::ensure(&[tools::BROWSER])?;
+            ensure_npm(&root().join("end2end"))?;
             let suite = node_test("end2end/kubernetes", Path::new("/opt/catalyst/catalyst"))?;
             run_tests(&mut if given { suite } else { inside(&suite) })?;
         }

@@ -12,6 +12,8 @@ use catalyst_render::{Folder, Rendered, Route, compose, source, yaml};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
+use super::print;
+
 /// Tell what a repository is and how it is run.
 #[derive(Args)]
 pub struct Detect {
@@ -82,17 +84,16 @@ impl Detect {
         let inventory = detect::survey(&folder);
         let found = detect::describe(&inventory);
         match self.output {
-            DetectOutput::Json => println!("{}", serde_json::to_string_pretty(&found)?),
-            DetectOutput::Text => print!("{}", words(&found)),
+            DetectOutput::Json => print(&format!("{}\n", serde_json::to_string_pretty(&found)?)),
+            DetectOutput::Text => print(&words(&found)),
             DetectOutput::Dockerfile => match catalyst_render::dockerfile::generate(
                 &inventory,
                 &catalyst_render::Images::default(),
             ) {
-                Some(made) => print!("{}", made.text),
+                Some(made) => print(&made.text),
                 None => bail!("no Dockerfile can be made for it: {}", found.reason),
             },
         }
-        Ok(())
     }
 }
 
@@ -153,14 +154,13 @@ impl Render {
         let mut objects = dress(rendered.objects, &Dress::default());
         objects.extend(rendered.route.as_ref().map(ingress));
         match self.output {
-            RenderOutput::Yaml => print!("{}", yaml::print(&objects)),
+            RenderOutput::Yaml => print(&yaml::print(&objects)),
             RenderOutput::Json => {
                 let list =
                     serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": objects });
-                println!("{}", serde_json::to_string_pretty(&list)?);
+                print(&format!("{}\n", serde_json::to_string_pretty(&list)?))
             }
         }
-        Ok(())
     }
 
     fn rendered(&self) -> anyhow::Result<Rendered> {
