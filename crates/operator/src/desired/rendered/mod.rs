@@ -1,20 +1,24 @@
-//! What a template of type docker-compose, kustomize or manifest makes of a repository, as a pure
-//! function.
+//! What a template of type docker-compose, kustomize, manifest or helm makes of a repository, as a
+//! pure function.
 
 use std::collections::BTreeMap;
 
 use catalyst_crd::identity::GIT_CLIENT;
+use catalyst_crd::project::Build;
 use catalyst_crd::{EnvironmentConfig, labels};
 use catalyst_model::ids::CommitSha;
 use catalyst_render::dress::{Checkout, Dress, dress};
-use catalyst_render::folder::join;
+use catalyst_render::folder::{join, name, parent};
+use catalyst_render::helm::values::{Overlay, merged};
+use catalyst_render::helm::{self, Chart};
 use catalyst_render::source::{Kind, translate};
 use catalyst_render::validate::{Policy, admit};
-use catalyst_render::{BuildSpec, Folder, RenderError, Route, Warning, compose};
+use catalyst_render::{BuildSpec, Folder, RenderError, Rendered, Route, Warning, compose};
 use k8s_openapi::api::core::v1::VolumeMount;
 use serde_json::{Map, Value, json};
 
 use super::build::image_names;
+use super::chart::Request;
 use super::record::Held;
 use super::source::{CODE_PATH, account, git_clone, volumes};
 use super::workload::{DRAIN, SECRETS};
@@ -28,8 +32,10 @@ pub struct Files<'a> {
     pub kind: Kind,
     /// Where they lie, relative to the source's root.
     pub path: &'a str,
-    /// The template's values: what a compose file is started with.
+    /// The template's values: what a compose file is started with, or a chart rendered.
     pub values: Option<&'a Map<String, Value>>,
+    /// Images that are built for a chart, each of its source.
+    pub builds: &'a [(Build, Source)],
 }
 
 /// Everything that is needed to render.
@@ -73,12 +79,73 @@ impl Recipe<'_> {
     /// # Errors
     /// If the template's path leads out of the repository.
     pub fn path(&self) -> Result<String, Problem> {
-        join("", self.files.path).map_err(|error| {
+        let path = join("", self.files.path).map_err(|error| {
             Problem::new(
                 "ConfigRefused",
                 format!("the template's path: {error}; correct it in the Project"),
             )
+        })?;
+        // A chart is a folder, and may be named by its file.
+        Ok(match self.files.kind {
+            Kind::Helm if name(&path) == helm::FILE => parent(&path).to_owned(),
+            _ => path,
         })
+    }
+
+    /// What helm is to render, with what a person should know; `built`: the images that are built
+    /// for it, by the names of their builds.
+    ///
+    /// # Errors
+    /// If there is no chart, or it needs something from where nothing is fetched.
+    pub fn request(
+        &self,
+        folder: &Folder,
+        source: &Source,
+        built: &BTreeMap<String, String>,
+    ) -> Result<(Request, Vec<Warning>), Problem> {
+        let path = self.path()?;
+        let sources =
+            helm::sources(folder, &path).map_err(|error| self.not_rendered(&path, &error))?;
+        let none = Map::new();
+        let overlay = Overlay {
+            image: self.config.image.as_deref(),
+            env: &self.config.env,
+            built,
+        };
+        let (values, mut warnings) = merged(self.files.values.unwrap_or(&none), &overlay);
+        warnings.extend(sources.warnings.iter().cloned());
+        let request = Request {
+            source: source.clone(),
+            path,
+            values,
+            sources,
+        };
+        Ok((request, warnings))
+    }
+
+    /// The objects of a chart that helm has rendered from `source`, with `images` in place of those
+    /// of other names. `upgrading`: whether another rendering of it was up before.
+    ///
+    /// # Errors
+    /// If it asks for what a preview must not have.
+    pub fn of_chart(
+        &self,
+        chart: &Chart,
+        upgrading: bool,
+        warnings: Vec<Warning>,
+        source: &Source,
+        images: &BTreeMap<String, String>,
+    ) -> Result<Desired, Problem> {
+        let path = self.path()?;
+        let Some(commit) = source.commit() else {
+            return Err(Problem::new(
+                "CommitUnknown",
+                "the chart's commit is not known yet",
+            ));
+        };
+        let mut rendered = chart.rendered(upgrading, commit.as_str());
+        rendered.warnings.extend(warnings);
+        self.admitted(rendered, &path, source, commit, images)
     }
 
     /// The objects of what lies in `folder`, which is `source` at `commit`.
@@ -107,8 +174,20 @@ impl Recipe<'_> {
     ) -> Result<Desired, Problem> {
         let path = self.path()?;
         let options = self.options(source, commit);
-        let mut rendered = translate(self.files.kind, folder, &path, &options)
+        let rendered = translate(self.files.kind, folder, &path, &options)
             .map_err(|error| self.not_rendered(&path, &error))?;
+        self.admitted(rendered, &path, source, commit, images)
+    }
+
+    /// What may be deployed of it, as it is deployed.
+    fn admitted(
+        &self,
+        mut rendered: Rendered,
+        path: &str,
+        source: &Source,
+        commit: &CommitSha,
+        images: &BTreeMap<String, String>,
+    ) -> Result<Desired, Problem> {
         rendered.warnings.extend(self.unused());
         let mut admitted = admit(rendered, Policy::default())
             .map_err(|refused| Problem::new("ConfigRefused", refused.to_string()))?;
@@ -123,7 +202,7 @@ impl Recipe<'_> {
             })
             .filter_map(|object| object["metadata"]["name"].as_str())
             .collect();
-        let mut words = self.what(&path);
+        let mut words = self.what(path);
         if !workloads.is_empty() {
             words.push_str(": ");
             words.push_str(&workloads.join(", "));
@@ -136,6 +215,7 @@ impl Recipe<'_> {
             .builds
             .iter()
             .map(|build| place(&build.image))
+            .chain(images.values().cloned())
             .collect();
         Ok(Desired {
             objects: dress(admitted.objects, &self.dress(source, commit, built)),
@@ -151,6 +231,7 @@ impl Recipe<'_> {
             Kind::Compose => "the compose file",
             Kind::Kustomize => "the kustomization",
             Kind::Manifests => "the manifests",
+            Kind::Helm => "the chart",
         };
         match path {
             "" => what.to_owned(),
@@ -158,7 +239,9 @@ impl Recipe<'_> {
         }
     }
 
-    fn not_rendered(&self, path: &str, error: &RenderError) -> Problem {
+    /// What a person is told who wrote files that cannot be deployed.
+    #[must_use]
+    pub fn not_rendered(&self, path: &str, error: &RenderError) -> Problem {
         Problem::new(
             "NotRendered",
             format!(
@@ -172,9 +255,10 @@ impl Recipe<'_> {
     /// What the configuration says and these files decide instead.
     fn unused(&self) -> Vec<Warning> {
         let config = self.config;
-        let env = self.files.kind != Kind::Compose && !config.env.is_empty();
+        let kind = self.files.kind;
+        let env = !matches!(kind, Kind::Compose | Kind::Helm) && !config.env.is_empty();
         [
-            ("image", config.image.is_some()),
+            ("image", kind != Kind::Helm && config.image.is_some()),
             ("command", !config.command.is_empty()),
             ("args", !config.args.is_empty()),
             ("workingDir", config.working_dir.is_some()),

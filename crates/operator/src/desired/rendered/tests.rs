@@ -64,6 +64,7 @@ impl Kitchen {
                 kind,
                 path,
                 values: None,
+                builds: &[],
             },
             config: &self.config,
             target: &self.target,
