@@ -6,6 +6,7 @@ import { Repository, sleep, until } from "../system/catalyst.mjs";
 import { Shell } from "../system/shell.mjs";
 import { audited, requests, used } from "./audit.mjs";
 import { builds } from "./builds.mjs";
+import { charts } from "./charts.mjs";
 import { disturbances } from "./disturbances.mjs";
 import { handmade } from "./handmade.mjs";
 import { kinds } from "./kinds.mjs";
@@ -274,6 +275,7 @@ const suite = {
 };
 handmade(suite);
 kinds(suite);
+charts(suite);
 builds(suite);
 operations(suite);
 disturbances(suite);

@@ -315,6 +315,24 @@ async fn story() {
     scene.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chart_where_nothing_renders_one_says_what_to_do() {
+    let scene = Scene::start_with(|settings| {
+        settings.helm_image = "registry.example.com/charts:1".to_owned();
+    })
+    .await;
+    let commit = scene.commit(&[("Chart.yaml", "name: shop\nversion: 0.1.0\n")]);
+    // No template is needed for a chart at the root.
+    scene.project("shop").await;
+    scene.environment("shop", "preview-1", &commit).await;
+    let failed = scene.until("shop", "preview-1", is_failed).await;
+    let said = condition(&failed, "Ready");
+    for word in ["registry.example.com/charts:1", "use a Kubernetes cluster"] {
+        assert!(said.message.contains(word), "{}", said.message);
+    }
+    scene.stop().await;
+}
+
 /// Whether what is up is said to be of this commit.
 fn jobs_are_of(environment: &catalyst_crd::Environment, commit: &str) -> bool {
     condition(environment, "DeploymentReady")

@@ -210,3 +210,112 @@ pub fn first_values(
     });
     Some((manager, serde_json::from_value(secret).ok()?))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::desired::tests::{pull_request, settings, target};
+
+    const CANARY: &str = "a-password-in-the-values";
+
+    fn request() -> Request {
+        Request {
+            source: pull_request(),
+            path: "deploy/shop".to_owned(),
+            values: json!({ "password": CANARY }).as_object().unwrap().clone(),
+            sources: Sources {
+                repositories: ["https://charts.example.com".to_owned()].into(),
+                ..Sources::default()
+            },
+        }
+    }
+
+    #[test]
+    fn values_are_in_a_secret_of_their_own_and_in_no_job() {
+        let request = request();
+        let secret = request.secret(&target());
+        let text = &secret.data.as_ref().unwrap()[VALUES_FILE].0;
+        assert!(String::from_utf8_lossy(text).contains(CANARY));
+        let job = json!(request.job(&target(), None, "v1.34.0", &settings()));
+        assert!(!job.to_string().contains(CANARY), "{job}");
+        let pod = &job["spec"]["template"]["spec"];
+        assert_eq!(pod["automountServiceAccountToken"], false);
+        let mounted = pod["volumes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|volume| volume["secret"]["secretName"] == json!(secret.metadata.name));
+        assert!(mounted, "{pod}");
+        let other = Request {
+            values: Map::new(),
+            ..request
+        };
+        assert_ne!(other.secret(&target()).metadata.name, secret.metadata.name);
+    }
+
+    #[test]
+    fn a_chart_is_rendered_anew_for_another_commit_path_or_values_and_after_a_retry_that_failed() {
+        let one = request();
+        let key = one.key(&target());
+        assert_eq!(one.clone().key(&target()), key);
+        let next = "89abcdef0123456789abcdef0123456789abcdef".parse().unwrap();
+        for other in [
+            Request {
+                source: one.source.at(&next),
+                ..one.clone()
+            },
+            Request {
+                path: "deploy".to_owned(),
+                ..one.clone()
+            },
+            Request {
+                values: Map::new(),
+                ..one.clone()
+            },
+        ] {
+            assert_ne!(other.key(&target()), key);
+        }
+        assert_ne!(
+            one.job_name(&target(), None),
+            one.job_name(&target(), Some("again"))
+        );
+        assert!(one.job_name(&target(), None).len() <= 63);
+    }
+
+    #[test]
+    fn what_is_made_up_is_written_once_by_key() {
+        let one = Generated {
+            secret: "db".to_owned(),
+            values: json!({ "password": "eA==", "token": "eQ==" })
+                .as_object()
+                .unwrap()
+                .clone(),
+        };
+        let dressed = json!({ "metadata": { "name": "db", "namespace": "n", "labels": { "a": "b" } }, "type": "Opaque" });
+        let written_keys = |written: &Written| {
+            first_values(&one, &dressed, written)
+                .map(|(_, secret)| secret.data.unwrap().into_keys().collect::<Vec<_>>())
+        };
+        assert_eq!(
+            written_keys(&Written::new()).unwrap(),
+            ["password", "token"]
+        );
+        assert_eq!(
+            written_keys(&written("db/password\nother/token")).unwrap(),
+            ["token"]
+        );
+        assert_eq!(written_keys(&written("db/password\ndb/token")), None);
+        let chart = Chart {
+            generated: vec![one.clone()],
+            ..Chart::default()
+        };
+        assert_eq!(written_keys(&written(&written_text(&chart))), None);
+        // What is kept of a chart has the keys alone.
+        let kept = Chart::unpack(&chart.pack()).unwrap();
+        assert_eq!(
+            first_values(&kept.generated[0], &dressed, &Written::new()),
+            None
+        );
+    }
+}

@@ -17,7 +17,7 @@ use catalyst_render::detect::{detect, survey};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-fn settings() -> OperatorSettings {
+pub(crate) fn settings() -> OperatorSettings {
     OperatorSettings {
         local_preview_routing: true,
         allow_local_repositories: true,

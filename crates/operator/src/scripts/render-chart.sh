@@ -28,6 +28,8 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf -- "$work"' EXIT
 mkdir "$work/parts" "$work/parts/rendered" "$work/parts/again" "$work/none"
 
+command -v helm > /dev/null || { echo 'there is no helm here; CATALYST_HELM_IMAGE names the image' >&2; exit 1; }
+
 # At most this many bytes once compressed: the report comes by way of a log.
 most=700000
 commit=$(cat .git/HEAD) || exit 1
