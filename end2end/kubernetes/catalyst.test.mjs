@@ -7,6 +7,7 @@ import { Shell } from "../system/shell.mjs";
 import { audited, requests, used } from "./audit.mjs";
 import { browser } from "./browser.mjs";
 import { builds } from "./builds.mjs";
+import { charts } from "./charts.mjs";
 import { disturbances } from "./disturbances.mjs";
 import { handmade } from "./handmade.mjs";
 import { kinds } from "./kinds.mjs";
@@ -275,6 +276,7 @@ const suite = {
 };
 handmade(suite);
 kinds(suite);
+charts(suite);
 builds(suite);
 browser(suite);
 operations(suite);

@@ -84,7 +84,7 @@ const values = {
   url: dashboard,
   github: { webhookSecret: secret, personalAccessToken: "ghp_endtoend", apiUrl: `${github}/api/v3` },
   previews: {
-    ...{ domain: previews, ingressClassName: ingressClass, ingressNamespace, gitCloneImage: tools },
+    ...{ domain: previews, ingressClassName: ingressClass, ingressNamespace, gitCloneImage: tools, helmImage: tools },
     // The tests' GitHub answers behind the ingress controller, whose own port is what a policy sees.
     ...{ images: { "*": tools }, egress: ["10.0.0.0/8:443,8443"] },
   },

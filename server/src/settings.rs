@@ -428,6 +428,15 @@ pub struct PreviewRouting {
     #[arg(long, env = "GIT_CLONE_IMAGE", default_value = "alpine/git:2.45.2")]
     pub git_clone_image: String,
 
+    /// The image in which charts are rendered; it needs helm 3, and sh, awk, find, gzip, base64, cmp
+    /// and timeout.
+    #[arg(
+        long,
+        env = "CATALYST_HELM_IMAGE",
+        default_value = "alpine/helm:3.17.3"
+    )]
+    pub helm_image: String,
+
     /// Images that stand in for those that detection and repositories name, as in
     /// `node=registry.example.com/node python=registry.example.com/tools:3 *=mirror.example.com/library/`:
     /// with the detected tag where they have none, below what ends with a slash.

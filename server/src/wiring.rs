@@ -435,6 +435,7 @@ pub fn operator_settings(
             .or(own)
             .unwrap_or_else(|| "ingress-nginx".to_owned()),
         git_image: routing.git_clone_image.clone(),
+        helm_image: routing.helm_image.clone(),
         images: routing.images.clone(),
         // The embedded cluster runs no images.
         builds: if local {

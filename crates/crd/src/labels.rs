@@ -16,6 +16,8 @@ pub const COMMIT: &str = "catalyst.dev/commit";
 pub const COMPONENT: &str = "catalyst.dev/component";
 /// On Jobs of the operator: what they do, `inspect` or `build`.
 pub const JOB_TYPE: &str = "catalyst.dev/job-type";
+/// What a Job of an inspection looks at: `source`, `chart`, or another source of the Project.
+pub const INSPECTED: &str = "catalyst.dev/inspected";
 /// On Jobs that build an image: the build's name within the project.
 pub const BUILD: &str = "catalyst.dev/build";
 /// Who keeps an object: always [`MANAGER`] on what the operator makes.

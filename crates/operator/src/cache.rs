@@ -254,6 +254,21 @@ impl Cluster {
         Ok(())
     }
 
+    /// Applies a Secret in the name of another than the operator's usual: what is applied later
+    /// without the keys of this one leaves them.
+    pub async fn apply_as(&self, manager: &str, wanted: &Secret) -> Result<(), Error> {
+        let (namespace, name) = (wanted.namespace().unwrap_or_default(), wanted.name_any());
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &namespace);
+        api.patch(
+            &name,
+            &PatchParams::apply(manager).force(),
+            &Patch::Apply(wanted),
+        )
+        .await
+        .map(drop)
+        .map_err(Error::api("apply", format!("Secret {namespace}/{name}")))
+    }
+
     /// Deletes a Secret that was applied by [`Self::ensure_unseen`]. One that is gone is fine.
     pub async fn delete_unseen(&self, namespace: &str, name: &str) -> Result<(), Error> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);

@@ -26,6 +26,9 @@ pub struct OperatorSettings {
     pub ingress_namespace: String,
     /// `GIT_CLONE_IMAGE`: an image with `git`, and `sh`, `awk`, `find`, `sort`, `gzip` and `base64`.
     pub git_image: String,
+    /// `CATALYST_HELM_IMAGE`: an image with `helm` 3, and `sh`, `awk`, `find`, `gzip`, `base64`, `cmp`
+    /// and `timeout`.
+    pub helm_image: String,
     /// `CATALYST_IMAGES`: what stands in for the images that detection and repositories name.
     pub images: Images,
     /// How images are built. Without it none are, as in the embedded cluster, which runs none.
@@ -171,6 +174,7 @@ impl Default for OperatorSettings {
             ingress_class: "nginx".to_owned(),
             ingress_namespace: "ingress-nginx".to_owned(),
             git_image: "alpine/git:2.45.2".to_owned(),
+            helm_image: "alpine/helm:3.17.3".to_owned(),
             images: Images::default(),
             builds: None,
             allow_local_repositories: false,

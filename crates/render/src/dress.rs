@@ -336,7 +336,8 @@ fn all_of(container: &mut Value, secret: &str) {
     }
 }
 
-/// What a workload waits for, as its annotation says: the name, and whether it has to be complete
+/// What a workload waits for, as its annotation says: the name (with the kind before it, as in
+/// `Job/migrate`, where that matters), and whether it has to be complete
 /// rather than ready.
 #[must_use]
 pub fn waits_for(object: &Value) -> Vec<(String, bool)> {

@@ -10,6 +10,7 @@
 //! - [`dockerfile`]: the Dockerfile of a repository that has none;
 //! - [`compose`]: a compose file;
 //! - [`kustomize`], [`manifests`]: what is written for Kubernetes already;
+//! - [`helm`]: a chart, as helm has rendered it;
 //! - [`source`]: which of these a place in a repository holds;
 //! - [`dress`]: what every object of a preview carries;
 //! - [`validate`]: the one gate for everything that a user can influence;
@@ -21,6 +22,7 @@ pub mod detect;
 pub mod dockerfile;
 pub mod dress;
 pub mod folder;
+pub mod helm;
 pub mod images;
 pub mod kustomize;
 pub mod manifests;

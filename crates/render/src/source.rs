@@ -4,7 +4,7 @@ use crate::compose;
 use crate::detect::COMPOSE_FILES;
 use crate::folder::{Folder, join, name};
 use crate::rendered::{RenderError, Rendered};
-use crate::{kustomize, manifests};
+use crate::{helm, kustomize, manifests};
 
 /// How a place in a repository is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Kind {
     Kustomize,
     /// Plain manifests.
     Manifests,
+    /// A chart, which helm renders.
+    Helm,
 }
 
 /// What the place at `path` holds, told from the names of its files; none: nothing that is read
@@ -33,6 +35,8 @@ pub fn kind(folder: &Folder, path: &str) -> Option<Kind> {
             .any(|known| known.eq_ignore_ascii_case(&file))
         {
             Some(Kind::Kustomize)
+        } else if name(&path) == helm::FILE {
+            Some(Kind::Helm)
         } else if has("apiVersion:") || file.ends_with(".json") {
             Some(Kind::Manifests)
         } else {
@@ -49,6 +53,8 @@ pub fn kind(folder: &Folder, path: &str) -> Option<Kind> {
         .any(|file| folder.files(&path).any(|known| known == *file))
     {
         Some(Kind::Kustomize)
+    } else if folder.files(&path).any(|file| file == helm::FILE) {
+        Some(Kind::Helm)
     } else {
         let object = |text: &str| {
             text.lines().any(|line| line.starts_with("apiVersion:"))
@@ -66,7 +72,8 @@ pub fn kind(folder: &Folder, path: &str) -> Option<Kind> {
 /// Translates it. What comes out has yet to be admitted.
 ///
 /// # Errors
-/// If it cannot be read, with what is wrong and where.
+/// If it cannot be read, with what is wrong and where. A chart never can: helm renders it, and
+/// [`helm::Chart`] is what that comes to.
 pub fn translate(
     kind: Kind,
     folder: &Folder,
@@ -77,5 +84,9 @@ pub fn translate(
         Kind::Compose => compose::render(folder, path, options),
         Kind::Kustomize => kustomize::render(folder, path),
         Kind::Manifests => manifests::render(folder, path),
+        Kind::Helm => Err(RenderError::new(
+            path,
+            "is a chart, which helm alone can read",
+        )),
     }
 }

@@ -45,18 +45,33 @@ pub enum YamlError {
 /// # Errors
 /// If the text is too large, expands beyond measure, says a key twice, or is no YAML.
 pub fn documents(text: &str) -> Result<Vec<Value>, YamlError> {
+    within(&Budget::new(), text)
+}
+
+/// The documents of several texts, which together may hold no more than one.
+///
+/// # Errors
+/// As [`documents`], with the number of the text.
+pub fn streams<'a>(
+    texts: impl IntoIterator<Item = &'a str>,
+) -> Result<Vec<Value>, (usize, YamlError)> {
+    let budget = Budget::new();
+    let mut all = Vec::new();
+    for (at, text) in texts.into_iter().enumerate() {
+        all.extend(within(&budget, text).map_err(|error| (at, error))?);
+    }
+    Ok(all)
+}
+
+fn within(budget: &Budget, text: &str) -> Result<Vec<Value>, YamlError> {
     if text.len() > MAX_BYTES {
         return Err(YamlError::TooLarge(text.len()));
     }
     if nesting(text).saturating_mul(text.len()) > MAX_WORK {
         return Err(YamlError::Nested);
     }
-    let budget = Budget {
-        values: Cell::new(MAX_VALUES),
-        text: Cell::new(MAX_TEXT),
-    };
     serde_yaml::Deserializer::from_str(text.trim_start_matches('\u{feff}'))
-        .map(|document| Node(&budget).deserialize(document))
+        .map(|document| Node(budget).deserialize(document))
         .collect::<Result<_, _>>()
         .map_err(|error| {
             if budget.is_spent() {
@@ -106,6 +121,13 @@ struct Budget {
 }
 
 impl Budget {
+    fn new() -> Self {
+        Self {
+            values: Cell::new(MAX_VALUES),
+            text: Cell::new(MAX_TEXT),
+        }
+    }
+
     fn is_spent(&self) -> bool {
         self.values.get() == 0 || self.text.get() == 0
     }

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, bail};
 use catalyst_render::detect::{self, Detection};
 use catalyst_render::dress::{Dress, dress};
+use catalyst_render::helm::{self, Chart};
 use catalyst_render::validate::{Policy, admit};
 use catalyst_render::{Folder, Rendered, Route, compose, source, yaml};
 use clap::{Args, ValueEnum};
@@ -39,7 +40,7 @@ enum DetectOutput {
 /// repository without any of them would become. Warnings go to standard error.
 #[derive(Args)]
 pub struct Render {
-    /// A folder, or a compose, kustomization or manifest file.
+    /// A folder, or a compose, kustomization, manifest or chart file.
     #[arg(default_value = ".")]
     path: PathBuf,
     /// How to print them.
@@ -171,8 +172,12 @@ impl Render {
             .path
             .canonicalize()
             .with_context(|| format!("cannot find {}", self.path.display()))?;
-        if path.join("Chart.yaml").is_file() {
+        if path.join(helm::FILE).is_file() {
             return Ok(admit(self.chart(&path)?, policy)?);
+        }
+        if path.ends_with(helm::FILE) {
+            let folder = path.parent().unwrap_or(&path);
+            return Ok(admit(self.chart(folder)?, policy)?);
         }
         let home = if path.is_dir() {
             path.clone()
@@ -230,10 +235,31 @@ impl Render {
         )
     }
 
-    /// What helm makes of a chart.
+    /// What helm makes of a chart, as the operator has it rendered when a preview comes up for the
+    /// first time. Its dependencies have to be in `charts/` already.
     fn chart(&self, path: &Path) -> anyhow::Result<Rendered> {
+        let rendered = self.helm(path)?;
+        let again = self.helm(path)?;
+        let chart = Chart::of(&rendered, (again != rendered).then_some(&again))?;
+        for one in &chart.generated {
+            let keys: Vec<_> = one.values.keys().map(String::as_str).collect();
+            say(&format!(
+                "made up once: {} of Secret {}",
+                keys.join(", "),
+                one.secret
+            ));
+        }
+        Ok(chart.rendered(false, "0000000000000000000000000000000000000000"))
+    }
+
+    /// What helm prints of it.
+    fn helm(&self, path: &Path) -> anyhow::Result<String> {
         let mut command = Command::new("helm");
-        command.args(["template", "preview"]).arg(path);
+        command.args(["template", "preview"]).arg(path).args([
+            "--namespace",
+            "preview",
+            "--skip-tests",
+        ]);
         for file in &self.files {
             command.arg("--values").arg(file);
         }
@@ -241,7 +267,7 @@ impl Render {
             Ok(output) => output,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 bail!(
-                    "{} is a Helm chart, and helm is not installed here; install it (https://helm.sh) to see what the chart becomes",
+                    "{} is a Helm chart, and there is no helm on the PATH here; install helm 3 (https://helm.sh) to see what the chart becomes",
                     self.path.display()
                 )
             }
@@ -253,12 +279,7 @@ impl Render {
                 String::from_utf8_lossy(&output.stderr).trim()
             );
         }
-        let objects: Vec<Value> = yaml::documents(&String::from_utf8_lossy(&output.stdout))
-            .context("the chart's output cannot be read")?;
-        Ok(Rendered {
-            objects,
-            ..Rendered::default()
-        })
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
 

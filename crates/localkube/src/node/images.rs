@@ -57,6 +57,13 @@ const IMAGES: &[LocalImage] = &[
         command: &[],
     },
     LocalImage {
+        names: &["alpine/helm", "alpine/k8s", "helm"],
+        program: "helm",
+        package: "helm (from helm.sh)",
+        entrypoint: &["helm"],
+        command: &[],
+    },
+    LocalImage {
         names: &["nginx", "nginxinc/nginx-unprivileged"],
         program: "nginx",
         package: "nginx-light",

@@ -4,6 +4,7 @@
 //! objects, which is what makes comparing and repairing them possible.
 
 pub mod build;
+pub mod chart;
 pub mod config;
 pub mod inspect;
 pub mod namespace;

@@ -254,6 +254,10 @@ pub fn scripts(target: &Target, settings: &OperatorSettings) -> ConfigMap {
         ),
         ("inspect.sh", include_str!("../scripts/inspect.sh")),
         ("build.sh", include_str!("../scripts/build.sh")),
+        (
+            "render-chart.sh",
+            include_str!("../scripts/render-chart.sh"),
+        ),
     ];
     let certificates = settings.git_certificates.as_deref();
     let data = data
@@ -382,17 +386,8 @@ pub(super) fn volumes(source: &Source) -> Vec<Volume> {
 
 /// What the operator's own containers have in common: they need little, and no rights at all.
 pub(super) fn small_container() -> Container {
-    let amounts = |cpu: &str, memory: &str| -> BTreeMap<String, Quantity> {
-        [("cpu", cpu), ("memory", memory)]
-            .map(|(name, amount)| (name.to_owned(), Quantity(amount.to_owned())))
-            .into()
-    };
     Container {
-        resources: Some(ResourceRequirements {
-            requests: Some(amounts("100m", "256Mi")),
-            limits: Some(amounts("500m", "512Mi")),
-            claims: None,
-        }),
+        resources: Some(resources("500m", "512Mi")),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
             capabilities: Some(Capabilities {
@@ -403,5 +398,19 @@ pub(super) fn small_container() -> Container {
         }),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         ..Container::default()
+    }
+}
+
+/// Resources of the operator's own containers, with these limits.
+pub(super) fn resources(cpu: &str, memory: &str) -> ResourceRequirements {
+    let amounts = |cpu: &str, memory: &str| -> BTreeMap<String, Quantity> {
+        [("cpu", cpu), ("memory", memory)]
+            .map(|(name, amount)| (name.to_owned(), Quantity(amount.to_owned())))
+            .into()
+    };
+    ResourceRequirements {
+        requests: Some(amounts("100m", "256Mi")),
+        limits: Some(amounts(cpu, memory)),
+        claims: None,
     }
 }

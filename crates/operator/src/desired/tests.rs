@@ -17,7 +17,7 @@ use catalyst_render::detect::{detect, survey};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-fn settings() -> OperatorSettings {
+pub(crate) fn settings() -> OperatorSettings {
     OperatorSettings {
         local_preview_routing: true,
         allow_local_repositories: true,
@@ -135,7 +135,14 @@ fn the_namespace_and_its_walls() {
 fn the_job_that_looks_at_a_repository() {
     snapshot(
         "inspect",
-        &inspect::job(&target(), &pull_request(), "", None, &settings()),
+        &inspect::job(
+            &target(),
+            &pull_request(),
+            &inspect::Subject::source(),
+            "",
+            None,
+            &settings(),
+        ),
     );
 }
 
@@ -208,8 +215,20 @@ fn everything_says_whose_it_is_and_no_pod_gets_a_token() {
         json!(routing::ingress(&target, None, &settings)),
         json!(routing::service(&target, 80)),
         json!(source::scripts(&target, &settings)),
-        json!(inspect::job(&target, &pull_request(), "", None, &settings)),
-        json!(inspect::record(&target, "key", b"report")),
+        json!(inspect::job(
+            &target,
+            &pull_request(),
+            &inspect::Subject::source(),
+            "",
+            None,
+            &settings
+        )),
+        json!(inspect::record(
+            &target,
+            &inspect::Subject::source(),
+            "key",
+            b"report"
+        )),
         json!(deployment(&target, &workload, &settings)),
         json!(services::stateful_set(
             &target,
@@ -545,7 +564,7 @@ fn inspections_are_told_apart_by_what_they_look_at_and_by_the_attempt() {
     ] {
         assert!(catalyst_model::names::is_dns_1123_label(&name), "{name}");
     }
-    let record = inspect::record(&target(), "key", b"report");
+    let record = inspect::record(&target(), &inspect::Subject::source(), "key", b"report");
     assert_eq!(
         inspect::recorded(&record, "key"),
         Some(b"report".as_slice())
@@ -612,7 +631,15 @@ fn the_token_for_a_private_repository_is_mounted_by_the_container_that_clones_al
     let workload = ingredients.development(&source, None, vec![]).unwrap();
     let pods = [
         json!(workload.template),
-        json!(inspect::job(&target, &source, "", None, &settings))["spec"]["template"].clone(),
+        json!(inspect::job(
+            &target,
+            &source,
+            &inspect::Subject::source(),
+            "",
+            None,
+            &settings
+        ))["spec"]["template"]
+            .clone(),
     ];
     for pod in pods {
         assert_eq!(pod["spec"]["serviceAccountName"], "catalyst-git-clone");
@@ -658,7 +685,15 @@ fn a_public_repository_gets_no_token() {
     let (settings, _) = private();
     let source = Source::of(&environment(&json!({})), &project(), &settings).unwrap();
     assert_eq!(source.installation, None);
-    let job = json!(inspect::job(&target(), &source, "", None, &settings)).to_string();
+    let job = json!(inspect::job(
+        &target(),
+        &source,
+        &inspect::Subject::source(),
+        "",
+        None,
+        &settings
+    ))
+    .to_string();
     assert!(
         !job.contains("serviceAccountToken") && !job.contains("git-client"),
         "{job}"

@@ -165,16 +165,16 @@ impl Workshop<'_> {
     }
 }
 
-/// Stops the builds of other commits than this one: whoever pushes does not wait for them.
+/// Stops the builds of other commits than these: whoever pushes does not wait for them.
 pub(super) async fn stop_others(
     context: &Context,
     target: &Target,
-    commit: &CommitSha,
+    commits: &[&CommitSha],
 ) -> Result<(), Error> {
     let of_another = |job: &Job| {
         job.labels()
             .get(labels::COMMIT)
-            .is_some_and(|known| known != commit.as_str())
+            .is_some_and(|known| !commits.iter().any(|commit| known == commit.as_str()))
     };
     stop(context, target, of_another).await
 }

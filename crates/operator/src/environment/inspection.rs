@@ -15,7 +15,7 @@ use kube::{Api, ResourceExt};
 use super::pods;
 use super::progress::Step;
 use crate::context::Context;
-use crate::desired::inspect::{INSPECT, RECORD, RETRIES, job, job_name, key, record, recorded};
+use crate::desired::inspect::{INSPECT, JOB, RETRIES, Subject, job, key, record, recorded};
 use crate::desired::{Source, Target};
 use crate::error::Error;
 
@@ -43,92 +43,246 @@ pub(super) async fn inspect(
     retry: Option<&str>,
     now: Timestamp,
 ) -> Result<Seen, Error> {
+    inspect_as(
+        &Subject::source(),
+        context,
+        target,
+        source,
+        path,
+        retry,
+        now,
+    )
+    .await
+}
+
+/// The same with a source that is not the one that is deployed.
+pub(super) async fn inspect_as(
+    subject: &Subject,
+    context: &Context,
+    target: &Target,
+    source: &Source,
+    path: &str,
+    retry: Option<&str>,
+    now: Timestamp,
+) -> Result<Seen, Error> {
     let key = key(source, path, retry);
-    let record_ref = ObjectRef::<ConfigMap>::new(RECORD).within(&target.namespace);
-    if let Some(known) = context.cluster.caches.config_maps.get(&record_ref)
-        && let Some(report) = recorded(&known, &key)
-    {
-        return Ok(read(report));
+    if let Some(report) = kept(context, target, subject, &key) {
+        return Ok(read(&report));
     }
-    let wanted = job(target, source, path, retry, &context.settings);
-    let job = context.cluster.ensure(&wanted).await?;
-    forget_others(context, target, source, path, retry).await?;
+    let looking = Looking {
+        context,
+        target,
+        subject,
+        key: &key,
+        now,
+        words: Words {
+            waiting: "Inspecting",
+            doing: "the repository is being looked at",
+            failed: "InspectionFailed",
+            not_done: "the repository cannot be looked at",
+        },
+    };
+    let job = job(target, source, subject, path, retry, &context.settings);
+    let report = match looking.by(&job).await? {
+        Found::Report(report) => report,
+        Found::Open(step, look_again) => return Ok(Seen::Open(step, look_again)),
+    };
+    keep(context, target, subject, &key, &report).await?;
+    Ok(read(&report))
+}
 
-    let mut tries: Vec<_> = context.cluster.caches.pods_in(&target.namespace);
-    tries.retain(|pod| {
-        pod.annotations().get(labels::INSPECTION) == Some(&key) && belongs_to(pod, &job)
-    });
-    tries.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
+/// What was kept about `key`.
+pub(super) fn kept(
+    context: &Context,
+    target: &Target,
+    subject: &Subject,
+    key: &str,
+) -> Option<Vec<u8>> {
+    let place = ObjectRef::<ConfigMap>::new(&subject.record).within(&target.namespace);
+    let known = context.cluster.caches.config_maps.get(&place)?;
+    recorded(&known, key).map(<[u8]>::to_vec)
+}
 
-    let done = tries.iter().rev().find(|pod| pods::succeeded(pod, INSPECT));
-    if let Some(pod) = done {
-        let log = log_of(context, target, &pod.name_any()).await?;
-        return match log.as_deref().map(packed) {
-            Some(Ok(report)) => {
+/// Keeps what was found.
+pub(super) async fn keep(
+    context: &Context,
+    target: &Target,
+    subject: &Subject,
+    key: &str,
+    report: &[u8],
+) -> Result<(), Error> {
+    let record = record(target, subject, key, report);
+    context.cluster.ensure(&record).await?;
+    tracing::info!(
+        environment = target.owner(),
+        namespace = target.namespace,
+        subject = subject.label,
+        key,
+        bytes = report.len(),
+        "inspected"
+    );
+    Ok(())
+}
+
+/// How a look is told.
+pub(super) struct Words {
+    /// The reason while it is under way.
+    pub waiting: &'static str,
+    /// What is being done.
+    pub doing: &'static str,
+    /// The reason where it failed.
+    pub failed: &'static str,
+    /// What could not be done.
+    pub not_done: &'static str,
+}
+
+/// What a Job reports of a checkout.
+pub(super) enum Found {
+    /// Its report, compressed.
+    Report(Vec<u8>),
+    /// None yet, or none at all; and when to look again.
+    Open(Step, Option<Timestamp>),
+}
+
+impl Found {
+    fn open(step: Step) -> Self {
+        Self::Open(step, None)
+    }
+}
+
+/// A look at a checkout by way of a Job.
+pub(super) struct Looking<'a> {
+    pub context: &'a Context,
+    pub target: &'a Target,
+    pub subject: &'a Subject,
+    pub key: &'a str,
+    pub words: Words,
+    pub now: Timestamp,
+}
+
+impl Looking<'_> {
+    /// Has the Job run, and reads what it reports.
+    pub async fn by(&self, wanted: &Job) -> Result<Found, Error> {
+        let Self {
+            context,
+            target,
+            key,
+            now,
+            ref words,
+            ..
+        } = *self;
+        let caches = &context.cluster.caches;
+        let place = ObjectRef::<Job>::new(&wanted.name_any()).within(&target.namespace);
+        // A Job that is there is left as it is: most of it cannot be changed.
+        let job = match caches.jobs.get(&place) {
+            Some(job) if job.metadata.deletion_timestamp.is_none() => job,
+            Some(_) => return Ok(Found::open(Step::waiting(words.waiting, words.doing))),
+            None => context.cluster.ensure(wanted).await?,
+        };
+        self.forget_others(&wanted.name_any()).await?;
+
+        let mut tries: Vec<_> = caches.pods_in(&target.namespace);
+        tries.retain(|pod| {
+            pod.annotations()
+                .get(labels::INSPECTION)
+                .is_some_and(|known| known == key)
+                && belongs_to(pod, &job)
+        });
+        tries.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
+
+        let done = tries.iter().rev().find(|pod| pods::succeeded(pod, INSPECT));
+        if let Some(pod) = done {
+            let log = log_of(context, target, &pod.name_any()).await?;
+            return Ok(match log.as_deref().map(packed) {
+                Some(Ok(report)) => Found::Report(report),
+                // The log's end may not have been written yet, and a pod may go while it is read.
+                Some(Err(BundleError::Incomplete)) | None => Found::Open(
+                    Step::waiting(words.waiting, "the report of the inspection is being read"),
+                    now.saturating_add(std::time::Duration::from_secs(1)).ok(),
+                ),
+                Some(Err(error)) => Found::open(Step::failed(words.failed, error.to_string())),
+            });
+        }
+        let status = job.status.clone().unwrap_or_default();
+        let has = |kind: &str| {
+            status
+                .conditions
+                .iter()
+                .flatten()
+                .any(|c| c.type_ == kind && c.status == "True")
+        };
+        if has("Complete") || status.succeeded.is_some_and(|n| n > 0) {
+            // Its pods are gone before their report was read, or are about to be seen.
+            let is_left = |pod: &Arc<Pod>| belongs_to(pod, &job);
+            if !caches.pods_in(&target.namespace).iter().any(is_left) {
                 context
                     .cluster
-                    .ensure(&record(target, &key, &report))
+                    .delete::<Job>(&target.namespace, &job.name_any())
                     .await?;
-                tracing::info!(
-                    environment = target.owner(),
-                    namespace = target.namespace,
-                    key,
-                    bytes = report.len(),
-                    "inspected"
-                );
-                Ok(read(&report))
             }
-            // The log's end may not have been written yet, and a pod may go while it is read.
-            Some(Err(BundleError::Incomplete)) | None => Ok(Seen::Open(
-                Step::waiting("Inspecting", "the report of the inspection is being read"),
-                now.saturating_add(std::time::Duration::from_secs(1)).ok(),
-            )),
-            Some(Err(error)) => Ok(Seen::open(Step::failed(
-                "InspectionFailed",
-                error.to_string(),
-            ))),
-        };
+            return Ok(Found::open(Step::waiting(
+                words.waiting,
+                "the repository was looked at",
+            )));
+        }
+        if has("Failed") {
+            let why = tries.iter().rev().find_map(|pod| pods::failure(pod));
+            let why = why.unwrap_or_else(|| "it did not end in time".to_owned());
+            return Ok(Found::open(Step::failed(
+                words.failed,
+                format!("{}: {why} (tried {} times)", words.not_done, RETRIES + 1),
+            )));
+        }
+        Ok(self.waiting(&tries))
     }
-    let status = job.status.clone().unwrap_or_default();
-    let has = |kind: &str| {
-        status
-            .conditions
+
+    fn waiting(&self, tries: &[Arc<Pod>]) -> Found {
+        let words = &self.words;
+        let Some(newest) = tries.last() else {
+            return Found::open(Step::waiting(words.waiting, words.doing));
+        };
+        let failed = tries
             .iter()
-            .flatten()
-            .any(|c| c.type_ == kind && c.status == "True")
-    };
-    if has("Complete") || status.succeeded.is_some_and(|n| n > 0) {
-        // Its pods are gone before their report was read, or are about to be seen.
-        let is_left = |pod: &Arc<Pod>| belongs_to(pod, &job);
-        if !context
-            .cluster
-            .caches
-            .pods_in(&target.namespace)
-            .iter()
-            .any(is_left)
-        {
-            context
+            .filter(|pod| pods::failure(pod).is_some())
+            .count();
+        if let Some(why) = tries.iter().rev().find_map(|pod| pods::failure(pod)) {
+            let message = format!("{why}; try {} of {}", failed + 1, RETRIES + 1);
+            return Found::open(Step::waiting(words.waiting, message));
+        }
+        let commands = [("git-clone".to_owned(), "git fetch".to_owned())].into();
+        let (step, look_again) = pods::diagnose(newest, &commands, 0, self.now);
+        let step = match step {
+            Step::Waiting(said) if matches!(said.reason, "NotReady" | "Starting") => {
+                Step::waiting(words.waiting, words.doing)
+            }
+            other => other,
+        };
+        Found::Open(step, look_again)
+    }
+
+    /// Removes the Jobs of earlier commits and attempts.
+    async fn forget_others(&self, current: &str) -> Result<(), Error> {
+        let is_ours = |job: &Job| {
+            let has = |key: &str, value: &str| job.labels().get(key).is_some_and(|it| it == value);
+            // Those of an earlier version say nothing of what they look at.
+            has(labels::JOB_TYPE, JOB)
+                && (has(labels::INSPECTED, &self.subject.label)
+                    || !job.labels().contains_key(labels::INSPECTED))
+        };
+        let others = self.context.cluster.caches.jobs.state_filter(|job| {
+            job.metadata.namespace.as_deref() == Some(&self.target.namespace)
+                && is_ours(job)
+                && job.name_any() != current
+                && job.metadata.deletion_timestamp.is_none()
+        });
+        for job in others {
+            self.context
                 .cluster
-                .delete::<Job>(&target.namespace, &job.name_any())
+                .delete::<Job>(&self.target.namespace, &job.name_any())
                 .await?;
         }
-        return Ok(Seen::open(Step::waiting(
-            "Inspecting",
-            "the repository was looked at",
-        )));
+        Ok(())
     }
-    if has("Failed") {
-        let why = tries.iter().rev().find_map(|pod| pods::failure(pod));
-        let why = why.unwrap_or_else(|| "it did not end in time".to_owned());
-        return Ok(Seen::open(Step::failed(
-            "InspectionFailed",
-            format!(
-                "the repository cannot be looked at: {why} (tried {} times)",
-                RETRIES + 1
-            ),
-        )));
-    }
-    Ok(waiting(&tries, now))
 }
 
 fn belongs_to(pod: &Pod, job: &Job) -> bool {
@@ -160,57 +314,4 @@ async fn log_of(context: &Context, target: &Target, pod: &str) -> Result<Option<
             format!("Pod {}/{pod}", target.namespace),
         )(error)),
     }
-}
-
-fn waiting(tries: &[Arc<Pod>], now: Timestamp) -> Seen {
-    let Some(newest) = tries.last() else {
-        return Seen::open(Step::waiting(
-            "Inspecting",
-            "the repository is about to be looked at",
-        ));
-    };
-    let failed = tries
-        .iter()
-        .filter(|pod| pods::failure(pod).is_some())
-        .count();
-    if let Some(why) = tries.iter().rev().find_map(|pod| pods::failure(pod)) {
-        let message = format!("{why}; try {} of {}", failed + 1, RETRIES + 1);
-        return Seen::open(Step::waiting("Inspecting", message));
-    }
-    let commands = [("git-clone".to_owned(), "git fetch".to_owned())].into();
-    let (step, look_again) = pods::diagnose(newest, &commands, 0, now);
-    let step = match step {
-        Step::Waiting(said) if matches!(said.reason, "NotReady" | "Starting") => {
-            Step::waiting("Inspecting", "the repository is being looked at")
-        }
-        other => other,
-    };
-    Seen::Open(step, look_again)
-}
-
-/// Removes the inspections of earlier commits and attempts.
-async fn forget_others(
-    context: &Context,
-    target: &Target,
-    source: &Source,
-    path: &str,
-    retry: Option<&str>,
-) -> Result<(), Error> {
-    let current = job_name(source, path, retry);
-    let others = context.cluster.caches.jobs.state_filter(|job| {
-        job.metadata.namespace.as_deref() == Some(&target.namespace)
-            && job
-                .labels()
-                .get(labels::JOB_TYPE)
-                .is_some_and(|kind| kind == INSPECT)
-            && job.name_any() != current
-            && job.metadata.deletion_timestamp.is_none()
-    });
-    for job in others {
-        context
-            .cluster
-            .delete::<Job>(&target.namespace, &job.name_any())
-            .await?;
-    }
-    Ok(())
 }

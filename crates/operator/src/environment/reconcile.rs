@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::desired::quota::{limit_range, resource_quota};
 use crate::desired::rendered::{Files, Recipe};
 use crate::desired::workload::Ingredients;
-use crate::desired::{self, Target, digest};
+use crate::desired::{self, Source, Target, digest};
 use crate::error::Error;
 use crate::metrics;
 
@@ -189,10 +189,16 @@ async fn advance(
         }
         return Ok(());
     }
+    // What is built of a branch's newest commit is told apart by its name.
+    let sources = wanted.builds.iter().map(|(_, source)| source);
+    let commits: Option<Vec<_>> = std::iter::once(&wanted.source)
+        .chain(sources)
+        .map(Source::commit)
+        .collect();
     if settings.builds.is_some()
-        && let Some(commit) = wanted.source.commit()
+        && let Some(commits) = commits
     {
-        image::stop_others(context, &target, commit).await?;
+        image::stop_others(context, &target, &commits).await?;
     }
     cluster
         .ensure(&resource_quota(&target, wanted.allowance))
@@ -236,6 +242,7 @@ async fn advance(
             .and_then(|it| it.path.as_deref())
             .unwrap_or_default(),
         values: wanted.template.as_ref().and_then(|it| it.values.as_ref()),
+        builds: &wanted.builds,
     };
     let (files, built) = match wanted.mode {
         Mode::Rendered(kind) => (Some(of_template(kind)), Build::AsItIs),
@@ -254,6 +261,7 @@ async fn advance(
                         kind,
                         path: "",
                         values: None,
+                        builds: &[],
                     };
                     (Some(files), Build::AsItIs)
                 }

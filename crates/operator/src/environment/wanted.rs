@@ -1,6 +1,6 @@
 //! What is asked for, by an Environment and its Project together.
 
-use catalyst_crd::project::Template;
+use catalyst_crd::project::{Build, Template};
 use catalyst_crd::{Environment, EnvironmentConfig, EnvironmentSpec, Project};
 use catalyst_model::names;
 use catalyst_render::source::Kind;
@@ -23,6 +23,8 @@ pub(super) struct Wanted {
     pub mode: Mode,
     /// The Project's template for this type of Environment.
     pub template: Option<Template>,
+    /// Images that are built for a chart, each of its source.
+    pub builds: Vec<(Build, Source)>,
 }
 
 /// How the workload is run.
@@ -77,7 +79,21 @@ fn ask(
             .map(|build| build.source_ref.as_str()),
     };
     let source = Source::named(source_ref, environment, &project, settings)?;
+    let builds = match (mode, template) {
+        (Mode::Rendered(Kind::Helm), Some(template)) => template
+            .builds
+            .iter()
+            .map(|build| {
+                let name = Some(build.source_ref.as_str()).filter(|name| !name.is_empty());
+                let name = name.or(source_ref);
+                let source = Source::named(name, environment, &project, settings)?;
+                Ok((build.clone(), source))
+            })
+            .collect::<Result<_, Problem>>()?,
+        _ => Vec::new(),
+    };
     Ok(Wanted {
+        builds,
         template: template.cloned(),
         source,
         config,
@@ -108,12 +124,13 @@ fn mode(spec: &EnvironmentSpec, template: Option<&Template>) -> Result<Mode, Pro
         "docker-compose" | "compose" => Ok(Mode::Rendered(Kind::Compose)),
         "kustomize" => Ok(Mode::Rendered(Kind::Kustomize)),
         "manifest" | "manifests" => Ok(Mode::Rendered(Kind::Manifests)),
+        "helm" => Ok(Mode::Rendered(Kind::Helm)),
         other => Err(Problem::new(
             "ModeNotSupported",
             format!(
                 "this version cannot run Environments in the mode {other:?}; use development, production, \
-                 docker-compose, kustomize or manifest (spec.deploymentMode, or a template of type \
-                 managed, docker-compose, kustomize or manifest)"
+                 docker-compose, kustomize, manifest or helm (spec.deploymentMode, or a template of type \
+                 managed, docker-compose, kustomize, manifest or helm)"
             ),
         )),
     }
@@ -195,7 +212,18 @@ mod tests {
                 Some("helm"),
                 Some(Mode::Production),
             ),
-            ("development", None, Some("helm"), None),
+            (
+                "development",
+                None,
+                Some("helm"),
+                Some(Mode::Rendered(Kind::Helm)),
+            ),
+            (
+                "staging",
+                Some("helm"),
+                None,
+                Some(Mode::Rendered(Kind::Helm)),
+            ),
             (
                 "development",
                 None,

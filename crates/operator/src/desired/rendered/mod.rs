@@ -1,16 +1,18 @@
-//! What a template of type docker-compose, kustomize or manifest makes of a repository, as a pure
-//! function.
+//! What a template of type docker-compose, kustomize, manifest or helm makes of a repository, as a
+//! pure function.
 
 use std::collections::BTreeMap;
 
 use catalyst_crd::identity::GIT_CLIENT;
+use catalyst_crd::project::Build;
 use catalyst_crd::{EnvironmentConfig, labels};
 use catalyst_model::ids::CommitSha;
 use catalyst_render::dress::{Checkout, Dress, dress};
-use catalyst_render::folder::join;
+use catalyst_render::folder::{join, name, parent};
+use catalyst_render::helm;
 use catalyst_render::source::{Kind, translate};
 use catalyst_render::validate::{Policy, admit};
-use catalyst_render::{BuildSpec, Folder, RenderError, Route, Warning, compose};
+use catalyst_render::{BuildSpec, Folder, RenderError, Rendered, Route, Warning, compose};
 use k8s_openapi::api::core::v1::VolumeMount;
 use serde_json::{Map, Value, json};
 
@@ -21,6 +23,8 @@ use super::workload::{DRAIN, SECRETS};
 use super::{Problem, Source, Target};
 use crate::settings::OperatorSettings;
 
+mod chart;
+
 /// Files of a repository that say what is to be deployed.
 #[derive(Debug, Clone, Copy)]
 pub struct Files<'a> {
@@ -28,8 +32,10 @@ pub struct Files<'a> {
     pub kind: Kind,
     /// Where they lie, relative to the source's root.
     pub path: &'a str,
-    /// The template's values: what a compose file is started with.
+    /// The template's values: what a compose file is started with, or a chart rendered.
     pub values: Option<&'a Map<String, Value>>,
+    /// Images that are built for a chart, each of its source.
+    pub builds: &'a [(Build, Source)],
 }
 
 /// Everything that is needed to render.
@@ -73,11 +79,16 @@ impl Recipe<'_> {
     /// # Errors
     /// If the template's path leads out of the repository.
     pub fn path(&self) -> Result<String, Problem> {
-        join("", self.files.path).map_err(|error| {
+        let path = join("", self.files.path).map_err(|error| {
             Problem::new(
                 "ConfigRefused",
                 format!("the template's path: {error}; correct it in the Project"),
             )
+        })?;
+        // A chart is a folder, and may be named by its file.
+        Ok(match self.files.kind {
+            Kind::Helm if name(&path) == helm::FILE => parent(&path).to_owned(),
+            _ => path,
         })
     }
 
@@ -107,8 +118,20 @@ impl Recipe<'_> {
     ) -> Result<Desired, Problem> {
         let path = self.path()?;
         let options = self.options(source, commit);
-        let mut rendered = translate(self.files.kind, folder, &path, &options)
+        let rendered = translate(self.files.kind, folder, &path, &options)
             .map_err(|error| self.not_rendered(&path, &error))?;
+        self.admitted(rendered, &path, source, commit, images)
+    }
+
+    /// What may be deployed of it, as it is deployed.
+    fn admitted(
+        &self,
+        mut rendered: Rendered,
+        path: &str,
+        source: &Source,
+        commit: &CommitSha,
+        images: &BTreeMap<String, String>,
+    ) -> Result<Desired, Problem> {
         rendered.warnings.extend(self.unused());
         let mut admitted = admit(rendered, Policy::default())
             .map_err(|refused| Problem::new("ConfigRefused", refused.to_string()))?;
@@ -123,7 +146,7 @@ impl Recipe<'_> {
             })
             .filter_map(|object| object["metadata"]["name"].as_str())
             .collect();
-        let mut words = self.what(&path);
+        let mut words = self.what(path);
         if !workloads.is_empty() {
             words.push_str(": ");
             words.push_str(&workloads.join(", "));
@@ -136,6 +159,7 @@ impl Recipe<'_> {
             .builds
             .iter()
             .map(|build| place(&build.image))
+            .chain(images.values().cloned())
             .collect();
         Ok(Desired {
             objects: dress(admitted.objects, &self.dress(source, commit, built)),
@@ -151,6 +175,7 @@ impl Recipe<'_> {
             Kind::Compose => "the compose file",
             Kind::Kustomize => "the kustomization",
             Kind::Manifests => "the manifests",
+            Kind::Helm => "the chart",
         };
         match path {
             "" => what.to_owned(),
@@ -158,7 +183,9 @@ impl Recipe<'_> {
         }
     }
 
-    fn not_rendered(&self, path: &str, error: &RenderError) -> Problem {
+    /// What a person is told who wrote files that cannot be deployed.
+    #[must_use]
+    pub fn not_rendered(&self, path: &str, error: &RenderError) -> Problem {
         Problem::new(
             "NotRendered",
             format!(
@@ -172,9 +199,10 @@ impl Recipe<'_> {
     /// What the configuration says and these files decide instead.
     fn unused(&self) -> Vec<Warning> {
         let config = self.config;
-        let env = self.files.kind != Kind::Compose && !config.env.is_empty();
+        let kind = self.files.kind;
+        let env = !matches!(kind, Kind::Compose | Kind::Helm) && !config.env.is_empty();
         [
-            ("image", config.image.is_some()),
+            ("image", kind != Kind::Helm && config.image.is_some()),
             ("command", !config.command.is_empty()),
             ("args", !config.args.is_empty()),
             ("workingDir", config.working_dir.is_some()),

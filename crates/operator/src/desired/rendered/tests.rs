@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use catalyst_crd::{Environment, Project};
+use catalyst_render::helm::Chart;
 use serde_json::json;
 
 use super::*;
@@ -64,6 +65,7 @@ impl Kitchen {
                 kind,
                 path,
                 values: None,
+                builds: &[],
             },
             config: &self.config,
             target: &self.target,
@@ -303,4 +305,32 @@ fn what_the_configuration_says_in_vain_is_a_warning() {
         "{}",
         desired.message()
     );
+}
+
+#[test]
+fn an_image_that_is_built_for_a_chart_reaches_its_values_and_runs_by_its_digest() {
+    let kitchen = Kitchen::new();
+    let commit: CommitSha = COMMIT.parse().unwrap();
+    let source = kitchen.source.at(&commit);
+    let recipe = kitchen.recipe(Kind::Helm, "deploy/Chart.yaml");
+    let folder = Folder::of([("deploy/Chart.yaml", "name: shop\n")]);
+    let name = format!("r:5000/shop/web-preview-7:{COMMIT}");
+    let built = BTreeMap::from([("web".to_owned(), name.clone())]);
+    let (request, _) = recipe.request(&folder, &source, &built).unwrap();
+    assert_eq!(request.path, "deploy");
+    assert_eq!(
+        request.values["global"]["images"]["web"],
+        json!({ "repository": "r:5000/shop/web-preview-7", "tag": COMMIT })
+    );
+
+    let chart = Chart::of(&manifest(&name), None).unwrap();
+    let pinned = format!("{name}@sha256:0123");
+    let images = BTreeMap::from([(name, pinned.clone())]);
+    let desired = recipe
+        .of_chart(&chart, false, Vec::new(), &source, &images)
+        .unwrap();
+    let pod = &find(&desired, "Deployment", "site")["spec"]["template"];
+    assert_eq!(pod["spec"]["containers"][0]["image"], *pinned);
+    assert_eq!(pod["metadata"]["labels"][labels::COMMIT], COMMIT);
+    assert_eq!(desired.words, "the chart in deploy: site");
 }

@@ -87,7 +87,10 @@ fn open(object: &Value, states: &States) -> Vec<String> {
         .filter(|other| {
             states
                 .iter()
-                .filter(|((_, name), _)| name == other)
+                .filter(|((kind, name), _)| match other.split_once('/') {
+                    Some((its, called)) => its == kind && called == name,
+                    None => name == other,
+                })
                 .any(|(_, state)| !matches!(state, Some((Step::Done(_), _))))
         })
         .collect()

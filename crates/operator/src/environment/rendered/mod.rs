@@ -1,7 +1,8 @@
-//! Environments whose objects are written in the repository: compose files, kustomizations and
-//! manifests.
+//! Environments whose objects are written in the repository: compose files, kustomizations,
+//! manifests and charts.
 
 mod apply;
+mod chart;
 mod prune;
 mod secrets;
 mod state;
@@ -9,7 +10,8 @@ mod state;
 use std::collections::BTreeMap;
 
 use catalyst_model::ids::CommitSha;
-use catalyst_render::Folder;
+use catalyst_render::Bundle;
+use catalyst_render::source::Kind;
 use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::runtime::reflector::ObjectRef;
@@ -18,13 +20,15 @@ use serde_json::Value;
 use super::image::{Image, Workshop};
 use super::inspection::{Seen, inspect};
 use super::progress::Step;
+use crate::builds::BuildSettings;
 use crate::context::Context;
-use crate::desired::build::Builder;
+use crate::desired::build::{Builder, Order};
 use crate::desired::rendered::{Desired, Recipe};
 use crate::desired::workload::NAME;
 use crate::desired::{Problem, Source, Target, routing};
 use crate::error::Error;
 use apply::apply;
+use chart::Charted;
 pub(super) use prune::after_workload;
 use prune::{Names, remove_others};
 
@@ -83,24 +87,23 @@ pub(super) async fn rendered(
         Seen::Open(step, look_again) => return Ok(Outcome::open(step, look_again)),
     };
     let source = source.known(&bundle.commit);
-    let desired = match recipe.desired(&bundle.folder, &source, &bundle.commit) {
-        Ok(desired) => desired,
-        Err(problem) => return Ok(problem.into()),
-    };
-    let built = match images(context, recipe, &bundle.folder, &source, &desired, now).await? {
-        Images::Built(built) => built,
-        Images::Open(step, look_again) => return Ok(Outcome::open(step, look_again)),
-    };
-    let desired = if built.is_empty() {
-        desired
+    let (desired, rendering) = if recipe.files.kind == Kind::Helm {
+        match chart::chart(context, recipe, &bundle.folder, &source, now).await? {
+            Charted::Known(known) => (known.0, Some(known.1)),
+            Charted::Open(step, look_again) => return Ok(Outcome::open(step, look_again)),
+        }
     } else {
-        match recipe.desired_with(&bundle.folder, &source, &bundle.commit, &built) {
-            Ok(desired) => desired,
-            Err(problem) => return Ok(problem.into()),
+        match translated(context, recipe, &bundle, &source, now).await? {
+            Ok(desired) => (desired, None),
+            Err(outcome) => return Ok(outcome),
         }
     };
     let names = names(&desired.objects);
+    let there = secrets::known(context, target);
     secrets::announce(context, target, &names).await?;
+    if let Some(rendering) = &rendering {
+        chart::settle(context, target, rendering, &desired, &there).await?;
+    }
     let build = Step::done("Rendered", desired.message());
     let (deployment, look_again) = match apply(context, target, &desired, now).await {
         Err(error) if error.refusal().is_some() => {
@@ -115,6 +118,9 @@ pub(super) async fn rendered(
     // Old pods may be what a quota has no room beside.
     let needs_room = matches!(&deployment, Step::Failed(said) if said.reason == "PodRefused");
     route(context, target, &desired, is_up).await?;
+    if let Some(rendering) = rendering.filter(|_| is_up) {
+        chart::is_up(context, target, &rendering).await?;
+    }
     if is_up || needs_room {
         remove_others(context, target, &names).await?;
     }
@@ -140,45 +146,72 @@ enum Images {
     Open(Step, Option<Timestamp>),
 }
 
-/// Builds the images, side by side. What fails is told first.
-async fn images(
+/// The objects of files that are read here, with the images built that they need.
+async fn translated(
     context: &Context,
     recipe: &Recipe<'_>,
-    folder: &Folder,
+    bundle: &Bundle,
     source: &Source,
-    desired: &Desired,
     now: Timestamp,
-) -> Result<Images, Error> {
+) -> Result<Result<Desired, Outcome>, Error> {
+    let (folder, commit) = (&bundle.folder, &bundle.commit);
+    let desired = match recipe.desired(folder, source, commit) {
+        Ok(desired) => desired,
+        Err(problem) => return Ok(Err(problem.into())),
+    };
     if desired.builds.is_empty() {
-        return Ok(Images::Built(BTreeMap::new()));
+        return Ok(Ok(desired));
     }
     let settings = &context.settings;
     let Some(builds) = &settings.builds else {
-        return Ok(Images::Open(not_built(desired), None));
+        let all = desired.builds.iter();
+        let all: Vec<_> = all
+            .map(|build| format!("{} (by {})", build.name, build.dockerfile))
+            .collect();
+        return Ok(Err(Outcome::open(not_built(&all), None)));
     };
-    let (target, retry) = (recipe.target, recipe.retry);
     let builder = Builder {
-        target,
+        target: recipe.target,
         settings,
         builds,
     };
+    let mut orders = Vec::new();
+    for spec in &desired.builds {
+        match builder.service(folder, source, spec) {
+            Ok(order) => orders.push(order),
+            Err(problem) => return Ok(Err(problem.into())),
+        }
+    }
+    let built = match built(context, recipe, builds, &orders, now).await? {
+        Images::Built(built) => built,
+        Images::Open(step, look_again) => return Ok(Err(Outcome::open(step, look_again))),
+    };
+    Ok(recipe
+        .desired_with(folder, source, commit, &built)
+        .map_err(Outcome::from))
+}
+
+/// Builds images, side by side. What fails is told first.
+async fn built(
+    context: &Context,
+    recipe: &Recipe<'_>,
+    builds: &BuildSettings,
+    orders: &[Order],
+    now: Timestamp,
+) -> Result<Images, Error> {
     let workshop = Workshop {
         context,
-        target,
+        target: recipe.target,
         builds,
         secrets: recipe.secrets,
-        retry,
+        retry: recipe.retry,
         now,
     };
     let mut built = BTreeMap::new();
     let mut open: Option<(Step, Option<Timestamp>)> = None;
-    for spec in &desired.builds {
-        let order = match builder.service(folder, source, spec) {
-            Ok(order) => order,
-            Err(problem) => return Ok(Images::Open(problem.into(), None)),
-        };
-        match workshop.build(&order).await? {
-            Image::Built(image) => drop(built.insert(spec.image.clone(), image)),
+    for order in orders {
+        match workshop.build(order).await? {
+            Image::Built(image) => drop(built.insert(order.image.clone(), image)),
             Image::Open(step, again) => {
                 let is_worse =
                     matches!(step, Step::Failed(_)) && !matches!(open, Some((Step::Failed(_), _)));
@@ -195,12 +228,7 @@ async fn images(
 }
 
 /// Nothing builds images here: whatever needs a build says so.
-fn not_built(desired: &Desired) -> Step {
-    let all: Vec<_> = desired
-        .builds
-        .iter()
-        .map(|build| format!("{} (by {})", build.name, build.dockerfile))
-        .collect();
+fn not_built(all: &[String]) -> Step {
     Step::failed(
         "NeedsImageBuild",
         format!(

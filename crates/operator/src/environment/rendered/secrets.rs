@@ -50,7 +50,8 @@ fn of(objects: &Names) -> impl Iterator<Item = String> {
         .map(|(_, name)| name.clone())
 }
 
-fn known(context: &Context, target: &Target) -> BTreeSet<String> {
+/// The names of those that there are.
+pub(super) fn known(context: &Context, target: &Target) -> BTreeSet<String> {
     let place = ObjectRef::<ConfigMap>::new(RENDERED_SECRETS).within(&target.namespace);
     let there = context.cluster.caches.config_maps.get(&place);
     there
