@@ -5,6 +5,7 @@
 
 pub mod build;
 pub mod config;
+pub mod filling;
 pub mod inspect;
 pub mod namespace;
 mod pod;

@@ -254,6 +254,8 @@ pub fn scripts(target: &Target, settings: &OperatorSettings) -> ConfigMap {
         ),
         ("inspect.sh", include_str!("../scripts/inspect.sh")),
         ("build.sh", include_str!("../scripts/build.sh")),
+        ("fetch.sh", include_str!("../scripts/fetch.sh")),
+        ("restore.sh", include_str!("../scripts/restore.sh")),
     ];
     let certificates = settings.git_certificates.as_deref();
     let data = data

@@ -103,7 +103,11 @@ fn development(
         secrets: None,
     };
     ingredients
-        .development(source, plan.as_ref(), services::variables(&config.services))
+        .development(
+            source,
+            plan.as_ref(),
+            &services::variables(&config.services),
+        )
         .unwrap()
 }
 
@@ -162,7 +166,12 @@ fn a_configured_workload_with_its_database() {
     snapshot("claim", &claims(&target, &config));
     snapshot(
         "database",
-        &services::stateful_set(&target, &config.services[0], &settings),
+        &services::stateful_set(
+            &target,
+            &config.services[0],
+            Allowance::default(),
+            &settings,
+        ),
     );
     snapshot(
         "database_service",
@@ -190,7 +199,7 @@ fn an_image_as_it_is() {
         secrets: None,
     };
     let workload = ingredients
-        .production(Some(&COMMIT.parse().unwrap()), None)
+        .production(Some(&COMMIT.parse().unwrap()), None, &[])
         .unwrap();
     snapshot("production", &deployment(&target, &workload, &settings));
 }
@@ -214,6 +223,7 @@ fn everything_says_whose_it_is_and_no_pod_gets_a_token() {
         json!(services::stateful_set(
             &target,
             &config.services[0],
+            Allowance::default(),
             &settings
         )),
         json!(services::service(&target, &config.services[0])),
@@ -335,13 +345,13 @@ fn a_configuration_without_image_or_port_is_said_to_be_incomplete() {
         };
         assert_eq!(
             ingredients
-                .development(&pull_request(), None, Vec::new())
+                .development(&pull_request(), None, &[])
                 .unwrap_err()
                 .reason,
             "ConfigIncomplete"
         );
         assert_eq!(
-            ingredients.production(None, None).unwrap_err().reason,
+            ingredients.production(None, None, &[]).unwrap_err().reason,
             "ConfigIncomplete"
         );
     }
@@ -609,7 +619,7 @@ fn the_token_for_a_private_repository_is_mounted_by_the_container_that_clones_al
         retry: None,
         secrets: None,
     };
-    let workload = ingredients.development(&source, None, vec![]).unwrap();
+    let workload = ingredients.development(&source, None, &[]).unwrap();
     let pods = [
         json!(workload.template),
         json!(inspect::job(&target, &source, "", None, &settings))["spec"]["template"].clone(),
@@ -699,9 +709,7 @@ fn another_version_of_the_secrets_makes_the_pods_anew() {
             retry: None,
             secrets,
         };
-        ingredients
-            .development(&pull_request(), None, vec![])
-            .unwrap()
+        ingredients.development(&pull_request(), None, &[]).unwrap()
     };
     let versions = [with(None), with(Some("1")), with(Some("2"))].map(|it| it.version);
     assert_ne!(versions[0], versions[1]);

@@ -84,7 +84,7 @@ impl Ingredients<'_> {
         &self,
         source: &Source,
         plan: Option<&Plan>,
-        extra: Vec<EnvVar>,
+        extra: &[EnvVar],
     ) -> Result<Workload, Problem> {
         let config = self.config;
         let image = config
@@ -115,7 +115,7 @@ impl Ingredients<'_> {
             ));
             base.extend(plan.env.iter().map(|(name, value)| variable(name, value)));
         }
-        let env = merge_variables(merge_variables(base, &extra), &config.env);
+        let env = merge_variables(merge_variables(base, extra), &config.env);
 
         let step = |name: &str, step: &Step| Container {
             name: name.to_owned(),
@@ -144,7 +144,7 @@ impl Ingredients<'_> {
         }
         for custom in &config.init_containers {
             commands.insert(custom.name.clone(), shown(&custom.command, &custom.args));
-            init.push(init_container(custom, &image));
+            init.push(init_container(custom, &image, extra));
         }
 
         let start = plan
@@ -190,7 +190,7 @@ impl Ingredients<'_> {
         Ok(self.workload(parts, port, commands, words, source.commit()))
     }
 
-    /// Production mode: an image as it is.
+    /// Production mode: an image as it is, next to its services.
     ///
     /// # Errors
     /// If the configuration names no image or no port.
@@ -198,12 +198,14 @@ impl Ingredients<'_> {
         &self,
         commit: Option<&CommitSha>,
         pull_request: Option<u64>,
+        extra: &[EnvVar],
     ) -> Result<Workload, Problem> {
         let config = self.config;
         let image = config.image.as_deref().ok_or_else(|| missing("image"))?;
         let ports = self.ports(None)?;
         let port = ports[0].container_port;
-        let env = merge_variables(self.common(port, commit, pull_request), &config.env);
+        let base = self.common(port, commit, pull_request);
+        let env = merge_variables(merge_variables(base, extra), &config.env);
         let words = shown(&config.command, &config.args);
         let app = Container {
             working_dir: config.working_dir.clone(),
@@ -246,7 +248,7 @@ impl Ingredients<'_> {
         let mut init = Vec::new();
         for custom in &config.init_containers {
             commands.insert(custom.name.clone(), shown(&custom.command, &custom.args));
-            init.push(init_container(custom, image));
+            init.push(init_container(custom, image, extra));
         }
         let app = Container {
             working_dir: config.working_dir.clone(),
@@ -464,7 +466,9 @@ pub fn claims(target: &Target, config: &EnvironmentConfig) -> Vec<PersistentVolu
         .collect()
 }
 
-fn init_container(custom: &InitContainer, image: &str) -> Container {
+/// With the addresses of services: migrations need them.
+fn init_container(custom: &InitContainer, image: &str, extra: &[EnvVar]) -> Container {
+    let env = merge_variables(extra.to_vec(), &custom.env);
     let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
     Container {
         name: custom.name.clone(),
@@ -478,7 +482,7 @@ fn init_container(custom: &InitContainer, image: &str) -> Container {
         command: some(&custom.command),
         args: some(&custom.args),
         working_dir: custom.working_dir.clone(),
-        env: (!custom.env.is_empty()).then(|| custom.env.clone()),
+        env: (!env.is_empty()).then_some(env),
         env_from: secrets(),
         resources: custom.resources.clone(),
         volume_mounts: (!custom.volume_mounts.is_empty()).then(|| custom.volume_mounts.clone()),
