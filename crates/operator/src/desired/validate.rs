@@ -75,4 +75,12 @@ mod tests {
         .unwrap();
         assert_eq!(validate(&config), Ok(()));
     }
+
+    #[test]
+    fn every_preset_is_accepted() {
+        for preset in catalyst_crd::Preset::ALL {
+            let config = preset.template().and_then(|template| template.config);
+            assert_eq!(validate(&config.unwrap_or_default()), Ok(()), "{preset:?}");
+        }
+    }
 }

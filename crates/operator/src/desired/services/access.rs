@@ -36,7 +36,7 @@ fn access(service: &ManagedService) -> Access<'_> {
     };
     let env = &service.container.env;
     let says = |name: &&str| env.iter().any(|variable| variable.name == *name);
-    if preset.own.iter().any(|name| says(name)) {
+    if preset.own.iter().any(&says) {
         return Access::Own;
     }
     if preset.passwords.is_empty() {
