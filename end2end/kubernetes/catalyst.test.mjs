@@ -11,6 +11,7 @@ import { handmade } from "./handmade.mjs";
 import { kinds } from "./kinds.mjs";
 import { Catalyst, json, kubectl, namespace, visit } from "./kubernetes.mjs";
 import { operations } from "./operations.mjs";
+import { services } from "./services.mjs";
 
 const began = Date.now();
 let catalyst;
@@ -274,6 +275,7 @@ const suite = {
 };
 handmade(suite);
 kinds(suite);
+services(suite);
 builds(suite);
 operations(suite);
 disturbances(suite);

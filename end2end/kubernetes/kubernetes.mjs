@@ -23,6 +23,7 @@ export const nextImage = setting("NEXT_IMAGE", "localhost:5000/catalyst:next");
 const previousChart = setting("PREVIOUS_CHART", chart);
 const previousImage = setting("PREVIOUS_IMAGE", image);
 export const tools = setting("TOOLS", "localhost:5000/tools:1");
+export const redis = setting("REDIS", "localhost:5000/redis:1");
 const ingress = setting("INGRESS", "10.245.0.1");
 const ingressClass = setting("INGRESS_CLASS", "traefik");
 const ingressNamespace = setting("INGRESS_NAMESPACE", "ingress");
