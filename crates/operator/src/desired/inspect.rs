@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::pod::pod_defaults;
 use super::source::{
-    CODE, CODE_PATH, account, git_clone, script, scripts_mount, small_container, volumes,
+    CODE, CODE_PATH, account, component, git_clone, script, scripts_mount, small_container, volumes,
 };
 use super::{Reference, Source, Target, digest, variable};
 use crate::settings::OperatorSettings;
@@ -95,6 +95,7 @@ pub fn job(
     annotations.insert(labels::INSPECTION.to_owned(), key(source, path, retry));
     let own = metadata.labels.get_or_insert_default();
     own.insert(labels::JOB_TYPE.to_owned(), "inspect".to_owned());
+    own.insert(labels::COMPONENT.to_owned(), component(source));
     if let Reference::Commit(commit) = &source.reference {
         own.insert(labels::COMMIT.to_owned(), commit.to_string());
     }

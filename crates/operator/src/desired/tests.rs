@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use catalyst_crd::project::Template;
 use catalyst_crd::{Environment, EnvironmentConfig, Project, labels};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -9,7 +10,8 @@ use serde_json::{Value, json};
 use super::quota::{Allowance, limit_range, resource_quota};
 use super::workload::{Ingredients, Workload, claims, deployment};
 use super::{
-    Reference, Source, Target, config, inspect, namespace, policy, routing, services, source,
+    Reference, Source, Target, config, filling, inspect, namespace, policy, routing, services,
+    source,
 };
 use crate::OperatorSettings;
 use catalyst_render::Folder;
@@ -394,6 +396,125 @@ fn the_commit_is_what_is_asked_for_and_never_something_else() {
             "CommitInvalid"
         );
     }
+}
+
+#[test]
+fn each_template_and_build_takes_its_own_source_at_the_environments_commit_of_it() {
+    let other = "89abcdef0123456789abcdef0123456789abcdef";
+    let both = environment(&json!({ "spec": { "sources": [
+        { "name": "primary", "commitSha": COMMIT, "branch": "x" },
+        { "name": "source-2", "commitSha": other, "branch": "y" }
+    ] } }));
+    let one = environment(&json!({}));
+    for (environment, named, source, commit, branch) in [
+        (&both, None, "primary", Some(COMMIT), "x"),
+        (&both, Some(""), "primary", Some(COMMIT), "x"),
+        (&both, Some("primary"), "primary", Some(COMMIT), "x"),
+        (&both, Some("source-2"), "source-2", Some(other), "y"),
+        // What the Environment does not name stands at its own branch.
+        (&one, Some("source-2"), "source-2", None, "trunk"),
+    ] {
+        let found = Source::named(named, environment, &project(), &settings()).unwrap();
+        assert_eq!(found.name, source);
+        assert_eq!(found.commit().map(|commit| commit.as_str()), commit);
+        assert_eq!(found.branch, branch, "{named:?}");
+    }
+}
+
+#[test]
+fn a_source_that_the_project_does_not_have_is_said_wherever_it_is_named() {
+    let of = |sources: Value, template: Value| {
+        let template: Template = serde_json::from_value(template).unwrap();
+        let environment = environment(&json!({ "spec": { "sources": sources } }));
+        Source::check(&environment, &project(), Some(&template))
+    };
+    let source = |name: &str| json!({ "name": name, "commitSha": COMMIT, "branch": "x" });
+    let build = |name: &str| json!({ "type": "managed", "builds": [{ "name": "api", "sourceRef": "primary" }, { "name": "site", "sourceRef": name }] });
+    let primary = || json!([source("primary")]);
+    for (sources, template) in [
+        (primary(), json!({ "type": "managed" })),
+        (
+            primary(),
+            json!({ "type": "kustomize", "sourceRef": "source-2" }),
+        ),
+        (primary(), json!({ "type": "kustomize", "sourceRef": "" })),
+        (
+            json!([source("source-2"), source("primary")]),
+            build("source-2"),
+        ),
+        (json!([]), build("")),
+    ] {
+        assert_eq!(of(sources, template.clone()), Ok(()), "{template}");
+    }
+    for (sources, template, said) in [
+        (
+            json!([source("primary"), source("main")]),
+            build("primary"),
+            "the Environment's source \"main\"",
+        ),
+        (
+            json!([source("primary"), source("primary")]),
+            build("primary"),
+            "\"primary\" twice",
+        ),
+        (
+            primary(),
+            json!({ "type": "kustomize", "sourceRef": "charts" }),
+            "the template's sourceRef \"charts\"",
+        ),
+        (
+            primary(),
+            build("site"),
+            "the sourceRef of the template's build site \"site\"",
+        ),
+    ] {
+        let problem = of(sources, template).unwrap_err();
+        assert_eq!(problem.reason, "SourceNotFound");
+        assert!(problem.message.contains(said), "{}", problem.message);
+    }
+    let unknown = of(json!([source("main")]), build("primary")).unwrap_err();
+    assert!(
+        unknown.message.ends_with("it has primary, source-2"),
+        "{}",
+        unknown.message
+    );
+}
+
+#[test]
+fn what_comes_from_a_source_carries_its_name() {
+    let (target, settings) = (target(), settings());
+    let source = pull_request();
+    let config = full_config();
+    let workload = development(&config, &source, None, None);
+    let web = json!(deployment(&target, &workload, &settings));
+    let look = json!(inspect::job(&target, &source, "", None, &settings));
+    let fillings = filling::Fillings {
+        target: &target,
+        config: &serde_json::from_value(json!({ "seed": { "command": ["true"] } })).unwrap(),
+        source: &source,
+        workload: &workload,
+        retry: None,
+        settings: &settings,
+    };
+    let seed = json!(
+        fillings
+            .all::<std::sync::Arc<k8s_openapi::api::core::v1::Pod>>(&[])
+            .unwrap()[0]
+            .job
+    );
+    for object in [web, look, seed] {
+        for meta in [&object["metadata"], &object["spec"]["template"]["metadata"]] {
+            assert_eq!(meta["labels"][labels::COMPONENT], "primary", "{object}");
+        }
+    }
+    // A database comes from none.
+    let set = services::stateful_set(
+        &target,
+        &config.services[0],
+        Allowance::default(),
+        &settings,
+    );
+    assert!(!json!(set).to_string().contains(labels::COMPONENT));
 }
 
 #[test]

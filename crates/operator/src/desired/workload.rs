@@ -19,7 +19,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::config::merge_variables;
 use super::pod::{listening, pod_defaults, restrained};
-use super::source::{CODE, CODE_PATH, GIT_CLONE, account, git_clone, volumes};
+use super::source::{CODE, CODE_PATH, GIT_CLONE, account, component, git_clone, volumes};
 use super::{Problem, Source, Target, digest, variable};
 use crate::settings::OperatorSettings;
 use catalyst_render::detect::{Plan, Step};
@@ -72,6 +72,8 @@ struct Parts {
     volumes: Vec<Volume>,
     /// The service account, where it is not the namespace's default.
     account: Option<String>,
+    /// The source that it comes from.
+    component: Option<String>,
 }
 
 impl Ingredients<'_> {
@@ -186,6 +188,7 @@ impl Ingredients<'_> {
             init,
             volumes: all,
             account: account(source),
+            component: Some(component(source)),
         };
         Ok(self.workload(parts, port, commands, words, source.commit()))
     }
@@ -220,6 +223,7 @@ impl Ingredients<'_> {
             init: Vec::new(),
             volumes,
             account: None,
+            component: None,
         };
         let words = format!("the image {image}");
         Ok(self.workload(parts, port, commands, words, commit))
@@ -262,6 +266,7 @@ impl Ingredients<'_> {
             init,
             volumes: self.config_volumes(&config.volume_mounts),
             account: None,
+            component: Some(component(source)),
         };
         Ok(self.workload(parts, port, commands, words, source.commit()))
     }
@@ -375,10 +380,12 @@ impl Ingredients<'_> {
             init,
             volumes,
             account,
+            component,
         } = parts;
         let mut own = self.target.labels();
         own.insert("app".to_owned(), NAME.to_owned());
         own.extend(commit.map(|commit| (labels::COMMIT.to_owned(), commit.to_string())));
+        own.extend(component.map(|source| (labels::COMPONENT.to_owned(), source)));
         if account.is_some() {
             own.insert(GIT_CLIENT.to_owned(), "true".to_owned());
         }
@@ -426,8 +433,13 @@ impl Ingredients<'_> {
 /// Deployment `web`. The old pods serve until a new one is ready.
 #[must_use]
 pub fn deployment(target: &Target, workload: &Workload, settings: &OperatorSettings) -> Deployment {
+    let mut metadata = target.meta(NAME);
+    let of_pods = workload.template.metadata.as_ref();
+    let component = of_pods.and_then(|meta| meta.labels.as_ref()?.get_key_value(labels::COMPONENT));
+    let own = metadata.labels.get_or_insert_default();
+    own.extend(component.map(|(key, source)| (key.clone(), source.clone())));
     Deployment {
-        metadata: target.meta(NAME),
+        metadata,
         spec: Some(DeploymentSpec {
             replicas: Some(1),
             selector: LabelSelector {

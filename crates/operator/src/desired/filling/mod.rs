@@ -17,7 +17,7 @@ use kube::ResourceExt;
 
 use super::pod::{pod_defaults, restrained};
 use super::source::{
-    CODE, CODE_PATH, account, git_clone, script, scripts_mount, small_container, volumes,
+    CODE, CODE_PATH, account, component, git_clone, script, scripts_mount, small_container, volumes,
 };
 use super::workload::Workload;
 use super::{Problem, Source, Target, digest, services, variable};
@@ -165,6 +165,7 @@ impl Fillings<'_> {
                 mounts.push(mount(CODE, CODE_PATH));
                 all.push(empty(CODE));
                 all.extend(volumes(self.source));
+                labels_of_pod.insert(labels::COMPONENT.to_owned(), component(self.source));
                 if self.source.installation.is_some() {
                     labels_of_pod.insert(GIT_CLIENT.to_owned(), "true".to_owned());
                 }
@@ -292,6 +293,11 @@ impl Fillings<'_> {
         let annotations = metadata.annotations.get_or_insert_default();
         annotations.insert(labels::FILLING.to_owned(), name.to_owned());
         let of_pod = pod.metadata.get_or_insert_default();
+        let source = of_pod
+            .labels
+            .as_ref()
+            .and_then(|all| all.get(labels::COMPONENT));
+        own.extend(source.map(|source| (labels::COMPONENT.to_owned(), source.clone())));
         of_pod.labels.get_or_insert_default().extend(own.clone());
         of_pod
             .annotations
