@@ -13,6 +13,7 @@ import { handmade } from "./handmade.mjs";
 import { kinds } from "./kinds.mjs";
 import { Catalyst, json, kubectl, namespace, visit } from "./kubernetes.mjs";
 import { operations } from "./operations.mjs";
+import { services } from "./services.mjs";
 
 const began = Date.now();
 let catalyst;
@@ -277,6 +278,7 @@ const suite = {
 handmade(suite);
 kinds(suite);
 charts(suite);
+services(suite);
 builds(suite);
 browser(suite);
 operations(suite);

@@ -1,9 +1,9 @@
-// Repositories that say themselves what is deployed: manifests and a compose file, from a push to an
-// answering URL, and what leaves the files leaves the cluster.
+// Repositories that say themselves what is deployed: manifests, a kustomization and a compose file, and
+// ones that say nothing: from a push to an answering URL, and what leaves the files leaves the cluster.
 import { mkdirSync } from "node:fs";
 import { test } from "node:test";
 
-import { until } from "../system/catalyst.mjs";
+import { Repository, until } from "../system/catalyst.mjs";
 import { kubectl } from "./kubernetes.mjs";
 
 const serve = "[busybox, httpd, -f, -p, '8080', -h, /www]";
@@ -72,6 +72,24 @@ services:
 volumes: { data: {} }
 `;
 
+const kustomization = (text) => `
+namePrefix: pr-
+labels: [{ pairs: { part: site }, includeSelectors: true }]
+resources: [../base]
+configMapGenerator: [{ name: pages, literals: ["index.html=${text}"] }]
+`;
+const python = (text) => `
+import http.server, os
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"${text}")
+
+http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
+`;
+
 const template = (repository, development) =>
   kubectl("patch", "project", repository.project, "-n", repository.team, "--type=merge", `--patch=${JSON.stringify({ spec: { templates: { development } } })}`);
 
@@ -98,6 +116,37 @@ export function kinds(suite) {
     await until("the Ingress is gone", 60, async () => (await kubectl("get", "ingress", "-n", within, "--output=name")).trim() === "");
     await repository.event(1, "closed");
     await repository.gone(1, 120);
+  });
+
+  test("a kustomization is built, and a push changes what it generates", async () => {
+    const { create, reached } = suite;
+    const repository = await create("overlaid");
+    await template(repository, { type: "kustomize", path: "overlay" });
+    const write = (text) => () => {
+      for (const folder of ["base", "overlay"]) mkdirSync(`${repository.folder}/${folder}`, { recursive: true });
+      repository.write("base/kustomization.yaml", "resources: [all.yaml]\n");
+      repository.write("base/all.yaml", [site(""), service].join("---"));
+      repository.write("overlay/kustomization.yaml", kustomization(text));
+    };
+    await repository.ready(1, await repository.push(1, "opened", write("one")));
+    await reached(repository.url(1), "one", 20);
+    await repository.ready(1, await repository.push(1, "synchronize", write("two")));
+    await reached(repository.url(1), "two", 20);
+    await repository.event(1, "closed");
+    await repository.gone(1, 120);
+  });
+
+  test("repositories in Python and of plain files answer without any configuration", async () => {
+    for (const [name, file, content] of [["snake", "main.py", python], ["plain", "index.html", (text) => `<h1>${text}</h1>`]]) {
+      const repository = await Repository.create(suite.catalyst, name, () => {});
+      const write = (text) => () => repository.write(file, content(text));
+      await repository.ready(1, await repository.push(1, "opened", write("first")));
+      await suite.reached(repository.url(1), "first", 20);
+      await repository.ready(1, await repository.push(1, "synchronize", write("second")));
+      await suite.reached(repository.url(1), "second", 20);
+      await repository.event(1, "closed");
+      await repository.gone(1, 120);
+    }
   });
 
   test("a compose file's services come up in their order, and a push changes what runs the commit", async () => {

@@ -24,6 +24,7 @@ const previousChart = setting("PREVIOUS_CHART", chart);
 const previousImage = setting("PREVIOUS_IMAGE", image);
 export const tools = setting("TOOLS", "localhost:5000/tools:1");
 export const ingress = setting("INGRESS", "10.245.0.1");
+export const redis = setting("REDIS", "localhost:5000/redis:1");
 const ingressClass = setting("INGRESS_CLASS", "traefik");
 const ingressNamespace = setting("INGRESS_NAMESPACE", "ingress");
 const certificates = setting("CERTIFICATES", join(cache, "pki"));

@@ -57,6 +57,10 @@ pub struct EnvironmentConfig {
     /// Volumes that outlive the workload's pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<ConfigVolume>,
+    /// What fills a new environment with data, once: after its services are ready and the init
+    /// containers have run, before the workload is started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<Seed>,
 }
 
 impl EnvironmentConfig {
@@ -103,6 +107,14 @@ pub struct InitContainer {
     pub volume_mounts: Vec<VolumeMount>,
 }
 
+/// A command that is run once per environment, in the workload's image and with its variables.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Seed {
+    /// The command; not run in a shell.
+    pub command: Vec<String>,
+}
+
 /// A service next to the workload, reached by its name.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -117,6 +129,21 @@ pub struct ManagedService {
     /// The database to make, for a database server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
+    /// The dump that a new database is filled from, once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restore>,
+}
+
+/// Where a dump is: one of the two.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Restore {
+    /// A file of the source, relative to its root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// An address to fetch it from, over https.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 /// The container of a [`ManagedService`].
@@ -125,6 +152,12 @@ pub struct ManagedService {
 pub struct ServiceContainer {
     /// The image.
     pub image: String,
+    /// The container's entry point; the image's own where absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Arguments to the entry point.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
     /// Ports that it listens on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<ContainerPort>,

@@ -14,7 +14,7 @@ pub const BRANCH: &str = "catalyst.dev/branch";
 pub const COMMIT: &str = "catalyst.dev/commit";
 /// On what was made from the files of a source: that source's name.
 pub const COMPONENT: &str = "catalyst.dev/component";
-/// On Jobs of the operator: what they do, `inspect` or `build`.
+/// On Jobs of the operator: what they do, `inspect`, `build`, `restore` or `seed`.
 pub const JOB_TYPE: &str = "catalyst.dev/job-type";
 /// What a Job of an inspection looks at: `source`, `chart`, or another source of the Project.
 pub const INSPECTED: &str = "catalyst.dev/inspected";
@@ -55,6 +55,8 @@ pub const CONTENT: &str = "catalyst.dev/content";
 pub const INSPECTION: &str = "catalyst.dev/inspection";
 /// Annotation on a build's Job and its pods: what is built.
 pub const BUILD_KEY: &str = "catalyst.dev/build-key";
+/// Annotation on a Job that fills an environment with data, and its pods: what it fills.
+pub const FILLING: &str = "catalyst.dev/filling";
 /// Annotation on everything that the operator makes for an Environment, its namespace included:
 /// the `namespace/name` of that Environment. A namespace without it is never touched.
 pub const OWNER: &str = "catalyst.dev/owner";

@@ -8,11 +8,13 @@ pub mod config;
 pub mod environment;
 pub mod identity;
 pub mod labels;
+pub mod preset;
 pub mod project;
 
 pub use conditions::{ConditionType, set_condition};
 pub use config::EnvironmentConfig;
 pub use environment::{Environment, EnvironmentSpec, EnvironmentStatus};
+pub use preset::Preset;
 pub use project::{Project, ProjectSpec, ProjectStatus};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

@@ -219,17 +219,18 @@ pub fn check(spec: &ProjectSpec, settings: &OperatorSettings) -> Result<(), Prob
                 ),
             ));
         }
-        let said = template
+        let of_builds = template.builds.iter().map(|build| &build.source_ref);
+        let unknown = template
             .source_ref
-            .as_deref()
-            .filter(|name| !name.is_empty());
-        if let Some(said) =
-            said.filter(|said| spec.sources.iter().all(|source| source.name != *said))
-        {
+            .iter()
+            .chain(of_builds)
+            .filter(|name| !name.is_empty())
+            .find(|name| spec.sources.iter().all(|source| source.name != **name));
+        if let Some(unknown) = unknown {
             return Err(Problem::new(
                 "TemplateInvalid",
                 format!(
-                    "template {key:?} refers to a source {said:?} that the Project does not have"
+                    "template {key:?} refers to a source {unknown:?} that the Project does not have"
                 ),
             ));
         }
@@ -392,6 +393,14 @@ mod tests {
             (json!({ "type": "helm", "sourceRef": "" }), None),
             (
                 json!({ "type": "helm", "sourceRef": "charts" }),
+                Some("TemplateInvalid"),
+            ),
+            (
+                json!({ "type": "managed", "builds": [{ "name": "web", "sourceRef": "primary" }] }),
+                None,
+            ),
+            (
+                json!({ "type": "managed", "builds": [{ "name": "web", "sourceRef": "site" }] }),
                 Some("TemplateInvalid"),
             ),
             (json!({ "type": "terraform" }), Some("TemplateInvalid")),

@@ -868,6 +868,127 @@ fn a_build_passes_its_arguments_on_and_ends_with_what_ended_it() {
     }
 }
 
+/// Programs that say what they were asked to do, in a folder of their own.
+fn spies(names: &[&str]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for name in names {
+        let path = folder.path().join(name);
+        let text =
+            "#!/bin/sh\necho \"$(basename \"$0\")\"\nprintf '<%s>\\n' \"$@\"\n[ -t 0 ] || cat\n";
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
+    }
+    folder
+}
+
+#[test]
+fn a_dump_is_loaded_by_what_it_is_and_half_of_one_not_at_all() {
+    let programs = spies(&["psql", "pg_restore", "mysql"]);
+    let folder = TempDir::new().unwrap();
+    let space = TempDir::new().unwrap();
+    let zipped = |name: &str, text: &[u8]| {
+        let plain = folder.path().join(name);
+        std::fs::write(&plain, text).unwrap();
+        let status = Command::new("gzip").arg("-f").arg(&plain).status().unwrap();
+        assert!(status.success());
+    };
+    zipped("a.sql", b"select 1;");
+    zipped("b.dump", b"PGDMP\x01\x0e");
+    zipped("half.sql", "insert;".repeat(1000).as_bytes());
+    let half = folder.path().join("half.sql.gz");
+    let whole = std::fs::read(&half).unwrap();
+    std::fs::write(&half, &whole[..whole.len() - 10]).unwrap();
+    std::fs::write(folder.path().join("c $(id).sql"), "select 2;").unwrap();
+    for shell in shells() {
+        let restore = |client: &str, name: &str| {
+            let path = format!("{}:{}", programs.path().display(), shell.0);
+            let output = Command::new(&shell.1[0])
+                .arg(script("restore.sh"))
+                .env("PATH", path)
+                .env("RESTORE_CLIENT", client)
+                .env("RESTORE_HOST", "db")
+                .env("RESTORE_PORT", "1")
+                .env("RESTORE_DATABASE", "shop")
+                .env("DUMP_FILE", folder.path().join(name))
+                .env("DUMP_NAME", name)
+                .env("DUMP_SPACE", space.path())
+                .stdin(std::process::Stdio::null())
+                .output()
+                .unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            (
+                output.status.code(),
+                String::from_utf8_lossy(&said).into_owned(),
+            )
+        };
+        for (client, name, expected) in [
+            ("postgres", "a.sql.gz", "psql\n<--no-psqlrc>"),
+            ("postgres", "b.dump.gz", "pg_restore\n<--exit-on-error>"),
+            ("postgres", "c $(id).sql", "c $(id).sql>"),
+            ("mysql", "a.sql.gz", "<shop>\nselect 1;"),
+        ] {
+            let (code, said) = restore(client, name);
+            assert_eq!(code, Some(0), "{said}");
+            assert!(said.contains(expected), "{name}: {said}");
+        }
+        for (client, name, expected) in [
+            ("postgres", "half.sql.gz", "half.sql.gz cannot be unpacked"),
+            ("postgres", "none.sql", "there is no file none.sql"),
+            ("oracle", "a.sql.gz", "no client"),
+        ] {
+            let (code, said) = restore(client, name);
+            assert_eq!(code, Some(1), "{said}");
+            assert!(
+                said.contains(expected) && !said.contains("psql\n"),
+                "{said}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_dump_is_fetched_over_https_alone_and_its_signature_is_not_told() {
+    let programs = spies(&["curl"]);
+    for shell in shells() {
+        let fetch = |address: &str| {
+            let file = programs.path().join("fetched");
+            std::fs::write(&file, "").unwrap();
+            let output = Command::new(&shell.1[0])
+                .arg(script("fetch.sh"))
+                .env("PATH", format!("{}:{}", programs.path().display(), shell.0))
+                .env("DUMP_URL", address)
+                .env("DUMP_FILE", file)
+                .stdin(std::process::Stdio::null())
+                .output()
+                .unwrap();
+            (
+                output.status.code(),
+                String::from_utf8_lossy(&output.stdout).into_owned(),
+            )
+        };
+        let (code, said) = fetch("https://dumps.example/$(id).sql?signature=x");
+        assert_eq!(code, Some(0));
+        assert!(said.contains("<--proto-redir>\n<=https>"), "{said}");
+        assert!(
+            said.contains("<https://dumps.example/$(id).sql?signature=x>\n"),
+            "{said}"
+        );
+        assert!(
+            said.contains("fetched https://dumps.example/$(id).sql ("),
+            "{said}"
+        );
+        for refused in [
+            "http://169.254.169.254/",
+            "file:///etc/passwd",
+            "--config",
+            "",
+        ] {
+            assert_eq!(fetch(refused), (Some(2), String::new()), "{refused}");
+        }
+    }
+}
+
 #[test]
 fn a_hostile_repository_is_only_read() {
     let canary = TempDir::new().unwrap();

@@ -155,6 +155,7 @@ async fn ensure_project(
         branch: "main".to_owned(),
         installation_id: None,
         cluster: None,
+        preset: None,
     };
     previews.create_project(actor, new).await?;
     // Webhooks about it count once the server has seen it too.

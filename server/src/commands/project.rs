@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "a command's output")]
 
+use catalyst_crd::Preset;
 use catalyst_previews::NewProject;
 use clap::Subcommand;
 
@@ -30,6 +31,9 @@ pub enum ProjectCommand {
         /// The cluster that its previews are to live in [default: the default cluster].
         #[arg(long = "cluster", id = "project_cluster", value_name = "NAME")]
         cluster: Option<String>,
+        /// How its previews are run [default: found out from the repository].
+        #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(Preset::ALL.map(Preset::name)))]
+        preset: Option<String>,
     },
     /// List the projects.
     List,
@@ -48,6 +52,7 @@ impl ProjectCommand {
                 clone_url,
                 branch,
                 cluster,
+                preset,
             } => {
                 let new = NewProject {
                     team,
@@ -57,6 +62,7 @@ impl ProjectCommand {
                     branch,
                     installation_id: None,
                     cluster,
+                    preset,
                 };
                 let project = previews.create_project(&actor, new).await?;
                 println!(

@@ -37,6 +37,7 @@ pub fn merge(
         init_containers: list(&over.init_containers, &base.init_containers),
         services: list(&over.services, &base.services),
         volumes: list(&over.volumes, &base.volumes),
+        seed: over.seed.clone().or_else(|| base.seed.clone()),
     }
 }
 

@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::pod::pod_defaults;
 use super::source::{
-    CODE, CODE_PATH, account, git_clone, script, scripts_mount, small_container, volumes,
+    CODE, CODE_PATH, account, component, git_clone, script, scripts_mount, small_container, volumes,
 };
 use super::{Reference, Source, Target, digest, variable};
 use crate::settings::OperatorSettings;
@@ -170,6 +170,7 @@ impl Look<'_> {
         let own = metadata.labels.get_or_insert_default();
         own.insert(labels::JOB_TYPE.to_owned(), JOB.to_owned());
         own.insert(labels::INSPECTED.to_owned(), self.subject.label.clone());
+        own.insert(labels::COMPONENT.to_owned(), component(source));
         if let Reference::Commit(commit) = &source.reference {
             own.insert(labels::COMMIT.to_owned(), commit.to_string());
         }

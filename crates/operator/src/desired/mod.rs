@@ -6,6 +6,7 @@
 pub mod build;
 pub mod chart;
 pub mod config;
+pub mod filling;
 pub mod inspect;
 pub mod namespace;
 mod pod;

@@ -6,6 +6,7 @@ use catalyst_crd::project::Quota;
 use catalyst_model::quantity::millis;
 use k8s_openapi::api::core::v1::{
     LimitRange, LimitRangeItem, LimitRangeSpec, ResourceQuota, ResourceQuotaSpec,
+    ResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
@@ -66,6 +67,21 @@ impl Allowance {
             (allowance.requests_memory, allowance.limits_memory) = (memory, memory);
         }
         Ok(allowance)
+    }
+
+    /// What a container gets that is known to need so much, in thousandths of a core and in bytes:
+    /// no more than one that says nothing, so that the quota admits it.
+    #[must_use]
+    pub(super) fn at_most(self, milli: i128, bytes: i128) -> ResourceRequirements {
+        let milli = milli.min(self.limits_cpu / SHARE);
+        let bytes = bytes.min(self.limits_memory / SHARE);
+        let amounts = |milli, bytes| Some(named([("cpu", cpu(milli)), ("memory", memory(bytes))]));
+        ResourceRequirements {
+            limits: amounts(milli, bytes),
+            // Databases hold on to the memory that they got.
+            requests: amounts(milli / REQUESTED, bytes / 2),
+            claims: None,
+        }
     }
 }
 

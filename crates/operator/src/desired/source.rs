@@ -1,8 +1,9 @@
 //! Which commit of which repository is run, and the container that brings it in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use catalyst_crd::identity::{GIT_ACCOUNT, GIT_AUDIENCE};
+use catalyst_crd::project::{ProjectSource, Template};
 use catalyst_crd::{Environment, Project};
 use catalyst_model::ids::CommitSha;
 use k8s_openapi::api::core::v1::{
@@ -81,6 +82,45 @@ impl Source {
         Self::named(None, environment, project, settings)
     }
 
+    /// Checks that what refers to sources means some of the Project's: each of the Environment's
+    /// own, once, and what its template and that one's builds name.
+    ///
+    /// # Errors
+    /// Names the first that the Project does not have, and those that it has.
+    pub fn check(
+        environment: &Environment,
+        project: &Project,
+        template: Option<&Template>,
+    ) -> Result<(), Problem> {
+        let mut seen = BTreeSet::new();
+        for source in &environment.spec.sources {
+            let name = source.name.as_str();
+            known(project, name, "the Environment's source")?;
+            if !seen.insert(name) {
+                return Err(Problem::new(
+                    "SourceNotFound",
+                    format!("the Environment names the source {name:?} twice; name each once"),
+                ));
+            }
+        }
+        let Some(template) = template else {
+            return Ok(());
+        };
+        let said = template.source_ref.as_deref().unwrap_or_default();
+        if !said.is_empty() {
+            known(project, said, "the template's sourceRef")?;
+        }
+        for build in template
+            .builds
+            .iter()
+            .filter(|build| !build.source_ref.is_empty())
+        {
+            let what = format!("the sourceRef of the template's build {}", build.name);
+            known(project, &build.source_ref, &what)?;
+        }
+        Ok(())
+    }
+
     /// The source that a template refers to, at the Environment's commit of it; the newest of its
     /// branch where the Environment does not name it. Without a name, as [`Self::of`].
     ///
@@ -94,17 +134,8 @@ impl Source {
     ) -> Result<Self, Problem> {
         let sources = &project.spec.sources;
         let name = name.filter(|name| !name.is_empty());
-        if let Some(name) = name
-            && !sources.iter().any(|source| source.name == name)
-        {
-            let known: Vec<_> = sources.iter().map(|source| source.name.as_str()).collect();
-            return Err(Problem::new(
-                "SourceNotFound",
-                format!(
-                    "the template's sourceRef {name:?} is no source of the Project; it has {}",
-                    known.join(", ")
-                ),
-            ));
+        if let Some(name) = name {
+            known(project, name, "the template's sourceRef")?;
         }
         let of_environment = &environment.spec.sources;
         let wanted = match name {
@@ -113,20 +144,7 @@ impl Source {
         };
         let by_name = name.and_then(|name| sources.iter().find(|source| source.name == name));
         let found = match wanted {
-            Some(wanted) => sources
-                .iter()
-                .find(|source| source.name == wanted.name)
-                .ok_or_else(|| {
-                    let known: Vec<_> = sources.iter().map(|source| source.name.as_str()).collect();
-                    Problem::new(
-                        "SourceNotFound",
-                        format!(
-                            "the Project has no source {:?}; it has {}",
-                            wanted.name,
-                            known.join(", ")
-                        ),
-                    )
-                })?,
+            Some(wanted) => known(project, &wanted.name, "the Environment's source")?,
             None => by_name.or_else(|| sources.first()).ok_or_else(|| {
                 Problem::new(
                     "SourceNotFound",
@@ -207,6 +225,24 @@ impl Source {
     }
 }
 
+/// The Project's source of this name, which `what` refers to.
+fn known<'a>(project: &'a Project, name: &str, what: &str) -> Result<&'a ProjectSource, Problem> {
+    let sources = &project.spec.sources;
+    sources
+        .iter()
+        .find(|source| source.name == name)
+        .ok_or_else(|| {
+            let known: Vec<_> = sources.iter().map(|source| source.name.as_str()).collect();
+            Problem::new(
+                "SourceNotFound",
+                format!(
+                    "{what} {name:?} is no source of the Project; it has {}",
+                    known.join(", ")
+                ),
+            )
+        })
+}
+
 /// The Project's `githubInstallationId`, which becomes part of a URL.
 fn installation(project: &Project) -> Result<Option<String>, Problem> {
     let given = project.spec.github_installation_id.as_deref();
@@ -235,6 +271,11 @@ pub fn git_account(target: &Target) -> ServiceAccount {
     }
 }
 
+/// The value of the label [`catalyst_crd::labels::COMPONENT`] on what comes from a source.
+pub(super) fn component(source: &Source) -> String {
+    catalyst_model::names::label_value(&source.name)
+}
+
 /// The service account that pods with this source run as; none: the namespace's default.
 pub(super) fn account(source: &Source) -> Option<String> {
     source
@@ -258,6 +299,8 @@ pub fn scripts(target: &Target, settings: &OperatorSettings) -> ConfigMap {
             "render-chart.sh",
             include_str!("../scripts/render-chart.sh"),
         ),
+        ("fetch.sh", include_str!("../scripts/fetch.sh")),
+        ("restore.sh", include_str!("../scripts/restore.sh")),
     ];
     let certificates = settings.git_certificates.as_deref();
     let data = data

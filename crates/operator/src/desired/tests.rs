@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use catalyst_crd::project::Template;
 use catalyst_crd::{Environment, EnvironmentConfig, Project, labels};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -9,7 +10,8 @@ use serde_json::{Value, json};
 use super::quota::{Allowance, limit_range, resource_quota};
 use super::workload::{Ingredients, Workload, claims, deployment};
 use super::{
-    Reference, Source, Target, config, inspect, namespace, policy, routing, services, source,
+    Reference, Source, Target, config, filling, inspect, namespace, policy, routing, services,
+    source,
 };
 use crate::OperatorSettings;
 use catalyst_render::Folder;
@@ -103,7 +105,11 @@ fn development(
         secrets: None,
     };
     ingredients
-        .development(source, plan.as_ref(), services::variables(&config.services))
+        .development(
+            source,
+            plan.as_ref(),
+            &services::variables(&config.services),
+        )
         .unwrap()
 }
 
@@ -169,7 +175,12 @@ fn a_configured_workload_with_its_database() {
     snapshot("claim", &claims(&target, &config));
     snapshot(
         "database",
-        &services::stateful_set(&target, &config.services[0], &settings),
+        &services::stateful_set(
+            &target,
+            &config.services[0],
+            Allowance::default(),
+            &settings,
+        ),
     );
     snapshot(
         "database_service",
@@ -197,7 +208,7 @@ fn an_image_as_it_is() {
         secrets: None,
     };
     let workload = ingredients
-        .production(Some(&COMMIT.parse().unwrap()), None)
+        .production(Some(&COMMIT.parse().unwrap()), None, &[])
         .unwrap();
     snapshot("production", &deployment(&target, &workload, &settings));
 }
@@ -233,6 +244,7 @@ fn everything_says_whose_it_is_and_no_pod_gets_a_token() {
         json!(services::stateful_set(
             &target,
             &config.services[0],
+            Allowance::default(),
             &settings
         )),
         json!(services::service(&target, &config.services[0])),
@@ -354,13 +366,13 @@ fn a_configuration_without_image_or_port_is_said_to_be_incomplete() {
         };
         assert_eq!(
             ingredients
-                .development(&pull_request(), None, Vec::new())
+                .development(&pull_request(), None, &[])
                 .unwrap_err()
                 .reason,
             "ConfigIncomplete"
         );
         assert_eq!(
-            ingredients.production(None, None).unwrap_err().reason,
+            ingredients.production(None, None, &[]).unwrap_err().reason,
             "ConfigIncomplete"
         );
     }
@@ -403,6 +415,132 @@ fn the_commit_is_what_is_asked_for_and_never_something_else() {
             "CommitInvalid"
         );
     }
+}
+
+#[test]
+fn each_template_and_build_takes_its_own_source_at_the_environments_commit_of_it() {
+    let other = "89abcdef0123456789abcdef0123456789abcdef";
+    let both = environment(&json!({ "spec": { "sources": [
+        { "name": "primary", "commitSha": COMMIT, "branch": "x" },
+        { "name": "source-2", "commitSha": other, "branch": "y" }
+    ] } }));
+    let one = environment(&json!({}));
+    for (environment, named, source, commit, branch) in [
+        (&both, None, "primary", Some(COMMIT), "x"),
+        (&both, Some(""), "primary", Some(COMMIT), "x"),
+        (&both, Some("primary"), "primary", Some(COMMIT), "x"),
+        (&both, Some("source-2"), "source-2", Some(other), "y"),
+        // What the Environment does not name stands at its own branch.
+        (&one, Some("source-2"), "source-2", None, "trunk"),
+    ] {
+        let found = Source::named(named, environment, &project(), &settings()).unwrap();
+        assert_eq!(found.name, source);
+        assert_eq!(found.commit().map(|commit| commit.as_str()), commit);
+        assert_eq!(found.branch, branch, "{named:?}");
+    }
+}
+
+#[test]
+fn a_source_that_the_project_does_not_have_is_said_wherever_it_is_named() {
+    let of = |sources: Value, template: Value| {
+        let template: Template = serde_json::from_value(template).unwrap();
+        let environment = environment(&json!({ "spec": { "sources": sources } }));
+        Source::check(&environment, &project(), Some(&template))
+    };
+    let source = |name: &str| json!({ "name": name, "commitSha": COMMIT, "branch": "x" });
+    let build = |name: &str| json!({ "type": "managed", "builds": [{ "name": "api", "sourceRef": "primary" }, { "name": "site", "sourceRef": name }] });
+    let primary = || json!([source("primary")]);
+    for (sources, template) in [
+        (primary(), json!({ "type": "managed" })),
+        (
+            primary(),
+            json!({ "type": "kustomize", "sourceRef": "source-2" }),
+        ),
+        (primary(), json!({ "type": "kustomize", "sourceRef": "" })),
+        (
+            json!([source("source-2"), source("primary")]),
+            build("source-2"),
+        ),
+        (json!([]), build("")),
+    ] {
+        assert_eq!(of(sources, template.clone()), Ok(()), "{template}");
+    }
+    for (sources, template, said) in [
+        (
+            json!([source("primary"), source("main")]),
+            build("primary"),
+            "the Environment's source \"main\"",
+        ),
+        (
+            json!([source("primary"), source("primary")]),
+            build("primary"),
+            "\"primary\" twice",
+        ),
+        (
+            primary(),
+            json!({ "type": "kustomize", "sourceRef": "charts" }),
+            "the template's sourceRef \"charts\"",
+        ),
+        (
+            primary(),
+            build("site"),
+            "the sourceRef of the template's build site \"site\"",
+        ),
+    ] {
+        let problem = of(sources, template).unwrap_err();
+        assert_eq!(problem.reason, "SourceNotFound");
+        assert!(problem.message.contains(said), "{}", problem.message);
+    }
+    let unknown = of(json!([source("main")]), build("primary")).unwrap_err();
+    assert!(
+        unknown.message.ends_with("it has primary, source-2"),
+        "{}",
+        unknown.message
+    );
+}
+
+#[test]
+fn what_comes_from_a_source_carries_its_name() {
+    let (target, settings) = (target(), settings());
+    let source = pull_request();
+    let config = full_config();
+    let workload = development(&config, &source, None, None);
+    let web = json!(deployment(&target, &workload, &settings));
+    let look = json!(inspect::job(
+        &target,
+        &source,
+        &inspect::Subject::source(),
+        "",
+        None,
+        &settings
+    ));
+    let fillings = filling::Fillings {
+        target: &target,
+        config: &serde_json::from_value(json!({ "seed": { "command": ["true"] } })).unwrap(),
+        source: &source,
+        workload: &workload,
+        retry: None,
+        settings: &settings,
+    };
+    let seed = json!(
+        fillings
+            .all::<std::sync::Arc<k8s_openapi::api::core::v1::Pod>>(&[])
+            .unwrap()[0]
+            .job
+    );
+    for object in [web, look, seed] {
+        for meta in [&object["metadata"], &object["spec"]["template"]["metadata"]] {
+            assert_eq!(meta["labels"][labels::COMPONENT], "primary", "{object}");
+        }
+    }
+    // A database comes from none.
+    let set = services::stateful_set(
+        &target,
+        &config.services[0],
+        Allowance::default(),
+        &settings,
+    );
+    assert!(!json!(set).to_string().contains(labels::COMPONENT));
 }
 
 #[test]
@@ -628,7 +766,7 @@ fn the_token_for_a_private_repository_is_mounted_by_the_container_that_clones_al
         retry: None,
         secrets: None,
     };
-    let workload = ingredients.development(&source, None, vec![]).unwrap();
+    let workload = ingredients.development(&source, None, &[]).unwrap();
     let pods = [
         json!(workload.template),
         json!(inspect::job(
@@ -734,9 +872,7 @@ fn another_version_of_the_secrets_makes_the_pods_anew() {
             retry: None,
             secrets,
         };
-        ingredients
-            .development(&pull_request(), None, vec![])
-            .unwrap()
+        ingredients.development(&pull_request(), None, &[]).unwrap()
     };
     let versions = [with(None), with(Some("1")), with(Some("2"))].map(|it| it.version);
     assert_ne!(versions[0], versions[1]);

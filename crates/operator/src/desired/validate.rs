@@ -2,8 +2,8 @@
 
 use catalyst_crd::EnvironmentConfig;
 
-use super::Problem;
 use super::source::OWN_VOLUMES;
+use super::{Problem, filling};
 
 /// Checks a merged configuration.
 ///
@@ -21,6 +21,7 @@ pub fn validate(config: &EnvironmentConfig) -> Result<(), Problem> {
             ));
         }
     }
+    filling::check(config)?;
     catalyst_render::validate::config(config).or_else(refuse)
 }
 
@@ -46,6 +47,13 @@ mod tests {
             json!({ "services": [{ "name": "db", "container": { "image": "postgres:16" }, "storage": { "selector": {} } }] }),
             json!({ "services": [{ "name": "db", "container": { "image": "postgres:16", "ports": [{ "containerPort": 5432, "hostPort": 5432 }] } }] }),
             json!({ "services": [{ "name": "web", "container": { "image": "nginx" } }] }),
+            json!({ "seed": { "command": [] } }),
+            json!({ "services": [{ "name": "cache", "container": { "image": "redis:7" }, "restore": { "path": "dump.rdb" } }] }),
+            json!({ "services": [{ "name": "db", "container": { "image": "postgres:16" }, "restore": {} }] }),
+            json!({ "services": [{ "name": "db", "container": { "image": "postgres:16" }, "restore": { "path": "a", "url": "https://a.example/b" } }] }),
+            json!({ "services": [{ "name": "db", "container": { "image": "postgres:16" }, "restore": { "path": "../../etc/passwd" } }] }),
+            json!({ "services": [{ "name": "db", "container": { "image": "postgres:16" }, "restore": { "url": "http://169.254.169.254/latest" } }] }),
+            json!({ "services": [{ "name": "db", "container": { "image": "postgres:16" }, "restore": { "url": "file:///etc/passwd" } }] }),
         ] {
             let parsed = serde_json::from_value(config.clone()).unwrap();
             assert!(validate(&parsed).is_err(), "{config}");
@@ -58,9 +66,21 @@ mod tests {
             "image": "node:22", "ports": [{ "containerPort": 3000 }],
             "readinessProbe": { "httpGet": { "path": "/", "port": 3000 } },
             "volumes": [{ "name": "code", "persistentVolumeClaim": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "5Gi" } } } }],
-            "services": [{ "name": "postgres", "container": { "image": "postgres:16", "ports": [{ "containerPort": 5432 }] } }]
+            "services": [
+                { "name": "postgres", "container": { "image": "postgres:16", "ports": [{ "containerPort": 5432 }] }, "restore": { "path": "db/dump.sql.gz" } },
+                { "name": "mysql", "container": { "image": "mariadb:11" }, "restore": { "url": "https://dumps.example/shop.sql" } }
+            ],
+            "seed": { "command": ["npm", "run", "seed"] }
         }))
         .unwrap();
         assert_eq!(validate(&config), Ok(()));
+    }
+
+    #[test]
+    fn every_preset_is_accepted() {
+        for preset in catalyst_crd::Preset::ALL {
+            let config = preset.template().and_then(|template| template.config);
+            assert_eq!(validate(&config.unwrap_or_default()), Ok(()), "{preset:?}");
+        }
     }
 }

@@ -19,7 +19,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::config::merge_variables;
 use super::pod::{listening, pod_defaults, restrained};
-use super::source::{CODE, CODE_PATH, GIT_CLONE, account, git_clone, volumes};
+use super::source::{CODE, CODE_PATH, GIT_CLONE, account, component, git_clone, volumes};
 use super::{Problem, Source, Target, digest, variable};
 use crate::settings::OperatorSettings;
 use catalyst_render::detect::{Plan, Step};
@@ -72,6 +72,8 @@ struct Parts {
     volumes: Vec<Volume>,
     /// The service account, where it is not the namespace's default.
     account: Option<String>,
+    /// The source that it comes from.
+    component: Option<String>,
 }
 
 impl Ingredients<'_> {
@@ -84,7 +86,7 @@ impl Ingredients<'_> {
         &self,
         source: &Source,
         plan: Option<&Plan>,
-        extra: Vec<EnvVar>,
+        extra: &[EnvVar],
     ) -> Result<Workload, Problem> {
         let config = self.config;
         let image = config
@@ -115,7 +117,7 @@ impl Ingredients<'_> {
             ));
             base.extend(plan.env.iter().map(|(name, value)| variable(name, value)));
         }
-        let env = merge_variables(merge_variables(base, &extra), &config.env);
+        let env = merge_variables(merge_variables(base, extra), &config.env);
 
         let step = |name: &str, step: &Step| Container {
             name: name.to_owned(),
@@ -144,7 +146,7 @@ impl Ingredients<'_> {
         }
         for custom in &config.init_containers {
             commands.insert(custom.name.clone(), shown(&custom.command, &custom.args));
-            init.push(init_container(custom, &image));
+            init.push(init_container(custom, &image, extra));
         }
 
         let start = plan
@@ -186,11 +188,12 @@ impl Ingredients<'_> {
             init,
             volumes: all,
             account: account(source),
+            component: Some(component(source)),
         };
         Ok(self.workload(parts, port, commands, words, source.commit()))
     }
 
-    /// Production mode: an image as it is.
+    /// Production mode: an image as it is, next to its services.
     ///
     /// # Errors
     /// If the configuration names no image or no port.
@@ -198,12 +201,14 @@ impl Ingredients<'_> {
         &self,
         commit: Option<&CommitSha>,
         pull_request: Option<u64>,
+        extra: &[EnvVar],
     ) -> Result<Workload, Problem> {
         let config = self.config;
         let image = config.image.as_deref().ok_or_else(|| missing("image"))?;
         let ports = self.ports(None)?;
         let port = ports[0].container_port;
-        let env = merge_variables(self.common(port, commit, pull_request), &config.env);
+        let base = self.common(port, commit, pull_request);
+        let env = merge_variables(merge_variables(base, extra), &config.env);
         let words = shown(&config.command, &config.args);
         let app = Container {
             working_dir: config.working_dir.clone(),
@@ -218,6 +223,7 @@ impl Ingredients<'_> {
             init: Vec::new(),
             volumes,
             account: None,
+            component: None,
         };
         let words = format!("the image {image}");
         Ok(self.workload(parts, port, commands, words, commit))
@@ -246,7 +252,7 @@ impl Ingredients<'_> {
         let mut init = Vec::new();
         for custom in &config.init_containers {
             commands.insert(custom.name.clone(), shown(&custom.command, &custom.args));
-            init.push(init_container(custom, image));
+            init.push(init_container(custom, image, extra));
         }
         let app = Container {
             working_dir: config.working_dir.clone(),
@@ -260,6 +266,7 @@ impl Ingredients<'_> {
             init,
             volumes: self.config_volumes(&config.volume_mounts),
             account: None,
+            component: Some(component(source)),
         };
         Ok(self.workload(parts, port, commands, words, source.commit()))
     }
@@ -373,10 +380,12 @@ impl Ingredients<'_> {
             init,
             volumes,
             account,
+            component,
         } = parts;
         let mut own = self.target.labels();
         own.insert("app".to_owned(), NAME.to_owned());
         own.extend(commit.map(|commit| (labels::COMMIT.to_owned(), commit.to_string())));
+        own.extend(component.map(|source| (labels::COMPONENT.to_owned(), source)));
         if account.is_some() {
             own.insert(GIT_CLIENT.to_owned(), "true".to_owned());
         }
@@ -424,8 +433,13 @@ impl Ingredients<'_> {
 /// Deployment `web`. The old pods serve until a new one is ready.
 #[must_use]
 pub fn deployment(target: &Target, workload: &Workload, settings: &OperatorSettings) -> Deployment {
+    let mut metadata = target.meta(NAME);
+    let of_pods = workload.template.metadata.as_ref();
+    let component = of_pods.and_then(|meta| meta.labels.as_ref()?.get_key_value(labels::COMPONENT));
+    let own = metadata.labels.get_or_insert_default();
+    own.extend(component.map(|(key, source)| (key.clone(), source.clone())));
     Deployment {
-        metadata: target.meta(NAME),
+        metadata,
         spec: Some(DeploymentSpec {
             replicas: Some(1),
             selector: LabelSelector {
@@ -464,7 +478,9 @@ pub fn claims(target: &Target, config: &EnvironmentConfig) -> Vec<PersistentVolu
         .collect()
 }
 
-fn init_container(custom: &InitContainer, image: &str) -> Container {
+/// With the addresses of services: migrations need them.
+fn init_container(custom: &InitContainer, image: &str, extra: &[EnvVar]) -> Container {
+    let env = merge_variables(extra.to_vec(), &custom.env);
     let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
     Container {
         name: custom.name.clone(),
@@ -478,7 +494,7 @@ fn init_container(custom: &InitContainer, image: &str) -> Container {
         command: some(&custom.command),
         args: some(&custom.args),
         working_dir: custom.working_dir.clone(),
-        env: (!custom.env.is_empty()).then(|| custom.env.clone()),
+        env: (!env.is_empty()).then_some(env),
         env_from: secrets(),
         resources: custom.resources.clone(),
         volume_mounts: (!custom.volume_mounts.is_empty()).then(|| custom.volume_mounts.clone()),

@@ -6,63 +6,84 @@ use std::time::Duration;
 use catalyst_crd::EnvironmentConfig;
 use catalyst_crd::labels;
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{Pod, Secret, Service};
-use kube::api::PostParams;
-use kube::{Api, ResourceExt};
-use rand::distr::{Alphanumeric, SampleString};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 
-use super::pods;
+use super::filling::fill;
+use super::pods::{self, Diagnosis};
 use super::progress::Step;
+use super::services::managed_services;
 use crate::context::Context;
+use crate::desired::quota::Allowance;
 use crate::desired::workload::{NAME, Workload, claims, deployment};
-use crate::desired::{Target, routing, services};
+use crate::desired::{Source, Target, routing};
 use crate::error::Error;
 
 /// How long pods may be refused, by a quota for example, while old ones make room.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Claims, databases and their Services; then the workload itself, once those are ready.
-pub(super) async fn deploy(
-    context: &Context,
-    target: &Target,
-    config: &EnvironmentConfig,
-    workload: &Workload,
-    now: Timestamp,
-) -> Result<(Step, Option<Timestamp>), Error> {
-    let cluster = &context.cluster;
-    for claim in claims(target, config) {
-        cluster.ensure(&claim).await?;
+/// Where a workload is brought up, and with what next to it.
+pub(super) struct Site<'a> {
+    pub context: &'a Context,
+    pub target: &'a Target,
+    pub config: &'a EnvironmentConfig,
+    pub allowance: Allowance,
+    /// Where dumps are that the repository holds.
+    pub source: &'a Source,
+    /// The last retry that a person asked for.
+    pub retry: Option<&'a str>,
+    pub now: Timestamp,
+}
+
+impl Site<'_> {
+    /// Claims, databases and their Services; once those are ready, what they are filled with; then
+    /// the workload itself.
+    pub async fn deploy(&self, workload: &Workload) -> Result<Diagnosis, Error> {
+        let Self {
+            context,
+            target,
+            config,
+            now,
+            ..
+        } = *self;
+        let cluster = &context.cluster;
+        for claim in claims(target, config) {
+            cluster.ensure(&claim).await?;
+        }
+        if let Some(waiting) = managed_services(self).await? {
+            return Ok(waiting);
+        }
+        if let Some(waiting) = fill(self, workload).await? {
+            return Ok(waiting);
+        }
+        let wanted = deployment(target, workload, &context.settings);
+        let seen = cluster.caches.deployments.state_filter(|seen| {
+            seen.metadata.namespace.as_deref() == Some(&target.namespace) && seen.name_any() == NAME
+        });
+        let applied = cluster.ensure(&wanted).await?;
+        cluster
+            .ensure(&routing::service(target, workload.port))
+            .await?;
+        if !seen
+            .iter()
+            .any(|seen| version_of_deployment(seen) == Some(&workload.version))
+        {
+            tracing::info!(
+                environment = target.owner(),
+                namespace = target.namespace,
+                commit = workload.commit.as_ref().map(ToString::to_string),
+                runs = workload.words,
+                "deployed"
+            );
+        }
+        Ok(state(
+            &applied,
+            workload,
+            &cluster.caches.pods_in(&target.namespace),
+            now,
+        ))
     }
-    if let Some(waiting) = managed_services(context, target, config, now).await? {
-        return Ok(waiting);
-    }
-    let wanted = deployment(target, workload, &context.settings);
-    let seen = cluster.caches.deployments.state_filter(|seen| {
-        seen.metadata.namespace.as_deref() == Some(&target.namespace) && seen.name_any() == NAME
-    });
-    let applied = cluster.ensure(&wanted).await?;
-    cluster
-        .ensure(&routing::service(target, workload.port))
-        .await?;
-    if !seen
-        .iter()
-        .any(|seen| version_of_deployment(seen) == Some(&workload.version))
-    {
-        tracing::info!(
-            environment = target.owner(),
-            namespace = target.namespace,
-            commit = workload.commit.as_ref().map(ToString::to_string),
-            runs = workload.words,
-            "deployed"
-        );
-    }
-    Ok(state(
-        &applied,
-        workload,
-        &cluster.caches.pods_in(&target.namespace),
-        now,
-    ))
 }
 
 /// How far the newest version of the workload is. Pure.
@@ -137,115 +158,6 @@ pub(super) fn template_annotation<'a>(
         .annotations
         .as_ref()?
         .get(name)
-}
-
-/// The services of the configuration. The first one that is not ready, if any is not.
-async fn managed_services(
-    context: &Context,
-    target: &Target,
-    config: &EnvironmentConfig,
-    now: Timestamp,
-) -> Result<Option<(Step, Option<Timestamp>)>, Error> {
-    let cluster = &context.cluster;
-    forget_services(context, target, config).await?;
-    let mut waiting = None;
-    for service in &config.services {
-        if services::needs_credentials(service) {
-            credentials(context, target, service).await?;
-        }
-        if let Some(wanted) = services::service(target, service) {
-            cluster.ensure(&wanted).await?;
-        }
-        let set = cluster
-            .ensure(&services::stateful_set(target, service, &context.settings))
-            .await?;
-        let ready = set
-            .status
-            .as_ref()
-            .and_then(|status| status.ready_replicas)
-            .unwrap_or_default();
-        if ready == 0 && waiting.is_none() {
-            let port = service
-                .container
-                .ports
-                .first()
-                .map_or(0, |port| port.container_port);
-            let pods = cluster.caches.pods_in(&target.namespace);
-            let pod = pods
-                .iter()
-                .find(|pod| pod.labels().get("app") == Some(&service.name));
-            waiting = Some(match pod {
-                Some(pod) => pods::diagnose(pod, &[].into(), port, now),
-                None => (
-                    Step::waiting(
-                        "Starting",
-                        format!("the service {} is being started", service.name),
-                    ),
-                    None,
-                ),
-            });
-        }
-    }
-    Ok(waiting)
-}
-
-/// Makes the credentials once. They are not looked at again: reading a Secret is not needed to
-/// know that it is there.
-async fn credentials(
-    context: &Context,
-    target: &Target,
-    service: &catalyst_crd::config::ManagedService,
-) -> Result<(), Error> {
-    let name = services::secret_name(service);
-    let made = context.cluster.caches.stateful_sets.state_filter(|set| {
-        set.metadata.namespace.as_deref() == Some(&target.namespace)
-            && set.name_any() == service.name
-    });
-    if !made.is_empty() {
-        return Ok(());
-    }
-    let password = Alphanumeric.sample_string(&mut rand::rng(), 32);
-    let secret = services::credentials(target, service, &password);
-    let api: Api<Secret> = Api::namespaced(context.cluster.client.clone(), &target.namespace);
-    match api.create(&PostParams::default(), &secret).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
-        Err(error) => Err(Error::api(
-            "create",
-            format!("Secret {}/{name}", target.namespace),
-        )(error)),
-    }
-}
-
-/// Removes services that the configuration no longer has. Their claims stay.
-async fn forget_services(
-    context: &Context,
-    target: &Target,
-    config: &EnvironmentConfig,
-) -> Result<(), Error> {
-    let caches = &context.cluster.caches;
-    let gone =
-        |name: &str| name != NAME && !config.services.iter().any(|service| service.name == name);
-    let here = |namespace: Option<&str>| namespace == Some(target.namespace.as_str());
-    for set in caches
-        .stateful_sets
-        .state_filter(|set| here(set.metadata.namespace.as_deref()) && gone(&set.name_any()))
-    {
-        context
-            .cluster
-            .delete::<StatefulSet>(&target.namespace, &set.name_any())
-            .await?;
-    }
-    for service in caches
-        .services
-        .state_filter(|s| here(s.metadata.namespace.as_deref()) && gone(&s.name_any()))
-    {
-        context
-            .cluster
-            .delete::<Service>(&target.namespace, &service.name_any())
-            .await?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

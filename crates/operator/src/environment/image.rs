@@ -204,13 +204,13 @@ async fn stop(
     Ok(())
 }
 
-fn belongs_to(pod: &Pod, job: &Job) -> bool {
+pub(super) fn belongs_to(pod: &Pod, job: &Job) -> bool {
     pod.owner_references()
         .iter()
         .any(|owner| Some(&owner.uid) == job.metadata.uid.as_ref())
 }
 
-fn has(job: &Job, kind: &str) -> bool {
+pub(super) fn has(job: &Job, kind: &str) -> bool {
     let status = job.status.as_ref();
     status
         .and_then(|status| status.conditions.as_deref())
@@ -219,7 +219,7 @@ fn has(job: &Job, kind: &str) -> bool {
         .any(|c| c.type_ == kind && c.status == "True")
 }
 
-fn is_late(job: &Job) -> bool {
+pub(super) fn is_late(job: &Job) -> bool {
     let status = job.status.as_ref();
     status
         .and_then(|status| status.conditions.as_deref())

@@ -3,6 +3,7 @@
 mod build;
 mod delete;
 mod deploy;
+mod filling;
 mod image;
 mod inspection;
 mod namespace;
@@ -13,6 +14,7 @@ mod reconcile;
 mod registry;
 mod rendered;
 mod secrets;
+mod services;
 mod serving;
 mod wanted;
 mod write;

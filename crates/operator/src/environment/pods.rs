@@ -128,6 +128,16 @@ pub fn succeeded(pod: &Pod, container: &str) -> bool {
         .is_some_and(|terminated| terminated.exit_code == 0)
 }
 
+/// Whether nothing of a pod runs any more, or will.
+#[must_use]
+pub fn has_ended(pod: &Pod) -> bool {
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
 /// The last words of a container that has ended.
 #[must_use]
 pub fn last_message<'a>(pod: &'a Pod, container: &str) -> Option<&'a str> {

@@ -10,7 +10,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 
 use super::build::{Build, Question};
-use super::deploy::deploy;
+use super::deploy::Site;
 use super::progress::{Clock, Progress, Step, status};
 use super::rendered::{after_workload, rendered};
 use super::secrets::{self, Secrets};
@@ -305,18 +305,21 @@ async fn advance(
         secrets: secrets.as_ref().map(|held| held.version.as_str()),
     };
     let extra = desired::services::variables(&wanted.config.services);
+    let mut source = wanted.source.clone();
     let workload = match built {
-        Build::Known(step, source, plan) => {
+        Build::Known(step, at, plan) => {
             progress.build = step;
-            ingredients.development(&source, plan.as_ref(), extra)
+            source = at;
+            ingredients.development(&source, plan.as_ref(), &extra)
         }
-        Build::Built(step, source, built) => {
+        Build::Built(step, at, built) => {
             progress.build = step;
+            source = at;
             ingredients.built(&source, &built.image, built.port, built.words, &extra)
         }
         Build::AsItIs | Build::Files(_) | Build::Open(..) => {
             progress.build = Step::done("Configured", "an image is run as it is");
-            ingredients.production(wanted.source.commit(), wanted.source.pull_request)
+            ingredients.production(source.commit(), source.pull_request, &extra)
         }
     };
     let workload = match workload {
@@ -327,8 +330,16 @@ async fn advance(
         }
     };
     story.runs = Some(workload.words.clone());
-    (progress.deployment, progress.look_again) =
-        deploy(context, &target, &wanted.config, &workload, now).await?;
+    let site = Site {
+        context,
+        target: &target,
+        config: &wanted.config,
+        allowance: wanted.allowance,
+        source: &source,
+        retry,
+        now,
+    };
+    (progress.deployment, progress.look_again) = site.deploy(&workload).await?;
     if matches!(progress.deployment, Step::Done(_)) {
         after_workload(context, &target).await?;
     }

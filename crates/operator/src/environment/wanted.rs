@@ -70,14 +70,8 @@ fn ask(
         .as_ref()
         .and_then(|resources| resources.default_quota.as_ref());
     let allowance = Allowance::of(quota)?;
-    let source_ref = match mode {
-        Mode::Rendered(_) => template.and_then(|template| template.source_ref.as_deref()),
-        // An image that is built for it is built of the source that the template names for that.
-        Mode::Development | Mode::Production => template
-            .and_then(|template| template.builds.first())
-            .filter(|_| config.image.is_none() && settings.builds.is_some())
-            .map(|build| build.source_ref.as_str()),
-    };
+    Source::check(environment, &project, template)?;
+    let source_ref = source_ref(mode, template, &config, settings);
     let source = Source::named(source_ref, environment, &project, settings)?;
     let builds = match (mode, template) {
         (Mode::Rendered(Kind::Helm), Some(template)) => template
@@ -101,6 +95,27 @@ fn ask(
         mode,
         project,
     })
+}
+
+/// The source that is run: where an image is built for it, that of the build; else the template's;
+/// none: the first.
+fn source_ref<'a>(
+    mode: Mode,
+    template: Option<&'a Template>,
+    config: &EnvironmentConfig,
+    settings: &OperatorSettings,
+) -> Option<&'a str> {
+    let template = template?;
+    let is_built = match mode {
+        Mode::Rendered(_) => false,
+        Mode::Development | Mode::Production => config.image.is_none() && settings.builds.is_some(),
+    };
+    let of_build = template.builds.first().filter(|_| is_built);
+    let of_build = of_build.map(|build| build.source_ref.as_str());
+    of_build
+        .filter(|name| !name.is_empty())
+        .or(template.source_ref.as_deref())
+        .filter(|name| !name.is_empty())
 }
 
 /// How an Environment is run: as it says, else by its template, else by its type.
@@ -256,5 +271,83 @@ mod tests {
             let mode = mode(&spec(kind, said), by_template.as_ref());
             assert_eq!(mode.ok(), expected, "{kind} {said:?} {by_template:?}");
         }
+    }
+
+    #[test]
+    fn an_image_is_built_of_its_builds_source_and_all_else_comes_from_the_templates() {
+        let with_builds = OperatorSettings {
+            builds: Some(crate::builds::BuildSettings {
+                registry: "registry.example".to_owned(),
+                insecure: false,
+                engine: crate::builds::Engine::Kaniko,
+                image: "kaniko".to_owned(),
+            }),
+            ..OperatorSettings::default()
+        };
+        let none = OperatorSettings::default();
+        let template = |source: &str, build: Option<&str>| -> Template {
+            let builds =
+                build.map(|build| serde_json::json!([{ "name": "web", "sourceRef": build }]));
+            serde_json::from_value(serde_json::json!({
+                "type": "managed", "sourceRef": source, "builds": builds.unwrap_or(serde_json::json!([]))
+            }))
+            .unwrap()
+        };
+        let compose = Mode::Rendered(Kind::Compose);
+        for (mode, template, settings, expected) in [
+            (
+                Mode::Production,
+                template("api", Some("site")),
+                &with_builds,
+                Some("site"),
+            ),
+            (
+                Mode::Development,
+                template("api", Some("site")),
+                &with_builds,
+                Some("site"),
+            ),
+            (
+                Mode::Production,
+                template("api", Some("")),
+                &with_builds,
+                Some("api"),
+            ),
+            (
+                Mode::Development,
+                template("api", Some("site")),
+                &none,
+                Some("api"),
+            ),
+            (Mode::Development, template("api", None), &none, Some("api")),
+            (
+                compose,
+                template("api", Some("site")),
+                &with_builds,
+                Some("api"),
+            ),
+            (compose, template("", None), &with_builds, None),
+        ] {
+            let found = source_ref(
+                mode,
+                Some(&template),
+                &EnvironmentConfig::default(),
+                settings,
+            );
+            assert_eq!(found, expected, "{mode:?} {template:?}");
+        }
+        let image = EnvironmentConfig {
+            image: Some("node:22".to_owned()),
+            ..EnvironmentConfig::default()
+        };
+        let built = template("api", Some("site"));
+        assert_eq!(
+            source_ref(Mode::Production, Some(&built), &image, &with_builds),
+            Some("api")
+        );
+        assert_eq!(
+            source_ref(Mode::Production, None, &image, &with_builds),
+            None
+        );
     }
 }

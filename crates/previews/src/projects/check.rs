@@ -1,5 +1,7 @@
 //! What a project may be made of: pure checks, with answers for people.
 
+use catalyst_crd::Preset;
+use catalyst_crd::project::Template;
 use catalyst_model::ids::{Label, RepositoryName};
 use catalyst_model::names::sanitize_component;
 use url::Url;
@@ -10,7 +12,7 @@ use crate::settings::PreviewSettings;
 use super::NewProject;
 
 /// A project whose parts are all well-formed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
     /// The team.
     pub team: Label,
@@ -24,6 +26,8 @@ pub struct Checked {
     pub branch: String,
     /// A number or `pat`.
     pub installation_id: Option<String>,
+    /// How its previews are run, where a preset says it.
+    pub template: Option<Template>,
 }
 
 /// Checks every field.
@@ -56,6 +60,11 @@ pub fn check(new: NewProject, settings: &PreviewSettings) -> Result<Checked, Err
     if let Some(id) = &new.installation_id {
         check_installation(id).map_err(invalid("installation_id"))?;
     }
+    let preset = new.preset.as_deref().map(str::parse::<Preset>).transpose();
+    let preset = preset.map_err(|e| Error::Invalid {
+        field: "preset",
+        problem: e.to_string(),
+    })?;
     Ok(Checked {
         team: label("team", &new.team)?,
         name: label("name", &new.name)?,
@@ -63,6 +72,7 @@ pub fn check(new: NewProject, settings: &PreviewSettings) -> Result<Checked, Err
         clone_url,
         branch: new.branch,
         installation_id: new.installation_id,
+        template: preset.and_then(Preset::template),
     })
 }
 
@@ -231,12 +241,13 @@ mod tests {
             branch: "main".into(),
             installation_id: None,
             cluster: None,
+            preset: None,
         };
         let settings = PreviewSettings::default();
         let checked = check(new(), &settings).unwrap();
         assert_eq!(checked.clone_url, "https://github.com/acme/shop.git");
         type Spoil = fn(&mut NewProject);
-        let cases: [(&str, Spoil); 7] = [
+        let cases: [(&str, Spoil); 8] = [
             ("team", |it| it.team = "a--b".into()),
             ("team", |it| it.team = "Acme Inc".into()),
             ("name", |it| it.name = "-".into()),
@@ -246,6 +257,7 @@ mod tests {
             ("installation_id", |it| {
                 it.installation_id = Some("1; id".into())
             }),
+            ("preset", |it| it.preset = Some("rails".into())),
         ];
         for (expected, spoil) in cases {
             let mut spoilt = new();

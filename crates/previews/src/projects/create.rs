@@ -19,6 +19,8 @@ use crate::error::Error;
 
 /// The name of a project's first source.
 const PRIMARY: &str = "primary";
+/// The type of environment that pull requests get, which presets are templates for.
+const DEVELOPMENT: &str = "development";
 
 /// A project to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub struct NewProject {
     pub installation_id: Option<String>,
     /// The cluster that its previews are to live in; absent: the default one.
     pub cluster: Option<String>,
+    /// The preset that its previews are run by, by name; absent: found out from the repository.
+    pub preset: Option<String>,
 }
 
 impl Previews {
@@ -68,14 +72,15 @@ impl Previews {
         if checked.installation_id.is_none() {
             checked.installation_id = self.find_installation(&checked).await;
         }
-        let project = project(&checked, &namespace);
+        let mut project = project(&checked, &namespace);
         let present = projects.get(&namespace, name).await?;
-        if let Some(present) = present
-            && present.spec.sources.first() != project.spec.sources.first()
-        {
-            return Err(Error::Conflict(format!(
-                "team {team} has a project {name} with another repository: choose another name, or change the Project with kubectl"
-            )));
+        if let Some(present) = present {
+            if present.spec.sources.first() != project.spec.sources.first() {
+                return Err(Error::Conflict(format!(
+                    "team {team} has a project {name} with another repository: choose another name, or change the Project with kubectl"
+                )));
+            }
+            keep_template(&mut project, &present)?;
         }
         let project = projects.apply(WEB_MANAGER, &project).await?;
         self.sync_project(&project, cluster.name(), &[]).await?;
@@ -172,6 +177,34 @@ impl Previews {
     }
 }
 
+/// A project that is there keeps how it is run: no preset takes that away, and one replaces nothing
+/// that was written since.
+fn keep_template(project: &mut Project, present: &Project) -> Result<(), Error> {
+    let there = present.spec.templates.get(DEVELOPMENT);
+    match (project.spec.templates.get(DEVELOPMENT), there) {
+        (Some(wanted), Some(there)) if wanted != there => Err(Error::Conflict(format!(
+            "the project {} has a template {DEVELOPMENT} already: change it with kubectl instead of choosing a preset",
+            project.name_any()
+        ))),
+        // What is ours and is not named again would be removed; what is not ours stays by itself.
+        (None, Some(there)) if is_made_here(present) => {
+            let there = there.clone();
+            project.spec.templates.insert(DEVELOPMENT.to_owned(), there);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether its template was made of a preset.
+fn is_made_here(present: &Project) -> bool {
+    let fields = present.metadata.managed_fields.iter().flatten();
+    fields
+        .filter(|entry| entry.manager.as_deref() == Some(WEB_MANAGER))
+        .filter_map(|entry| entry.fields_v1.as_ref())
+        .any(|fields| fields.0["f:spec"]["f:templates"].is_object())
+}
+
 fn project(new: &Checked, namespace: &str) -> Project {
     let mut project = Project::new(
         new.name.as_str(),
@@ -182,6 +215,11 @@ fn project(new: &Checked, namespace: &str) -> Project {
                 repository_url: new.clone_url.clone(),
                 branch: new.branch.clone(),
             }],
+            templates: new
+                .template
+                .iter()
+                .map(|template| (DEVELOPMENT.to_owned(), template.clone()))
+                .collect(),
             ..ProjectSpec::default()
         },
     );

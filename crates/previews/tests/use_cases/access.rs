@@ -183,6 +183,7 @@ async fn only_admins_of_a_team_make_its_projects() {
         branch: "main".into(),
         installation_id: None,
         cluster: None,
+        preset: None,
     };
     let member = world.member("max", "acme", Role::Member).await;
     let stranger = world.member("eve", "rivals", Role::Owner).await;

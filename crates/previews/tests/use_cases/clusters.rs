@@ -21,6 +21,7 @@ fn shop(cluster: Option<&str>) -> NewProject {
         branch: "main".into(),
         installation_id: None,
         cluster: cluster.map(str::to_owned),
+        preset: None,
     }
 }
 

@@ -29,6 +29,7 @@ fn new(team: &str, name: &str) -> NewProject {
         branch: "main".into(),
         installation_id: None,
         cluster: None,
+        preset: None,
     }
 }
 
@@ -231,5 +232,52 @@ async fn a_directory_of_this_machine_is_a_repository_where_the_settings_allow_it
     assert_eq!(
         object.annotations()["repository.catalyst.dev/primary"],
         "acme/demo"
+    );
+}
+
+#[tokio::test]
+async fn a_preset_becomes_the_template_of_a_new_project_and_stays_as_it_was_changed() {
+    let world = World::new().await;
+    let next = NewProject {
+        preset: Some("nextjs".into()),
+        ..new("acme", "site")
+    };
+    let create = |it: NewProject| world.previews.create_project(&world.operator, it);
+    create(next.clone()).await.unwrap();
+    let api = world.cluster.projects("acme");
+    let made = api.get("site").await.unwrap();
+    let template = made.spec.templates["development"].clone();
+    assert_eq!(
+        Some(template.clone()),
+        catalyst_crd::Preset::Nextjs.template()
+    );
+    assert!(
+        !serde_json::to_string(&made.spec)
+            .unwrap()
+            .contains("nextjs")
+    );
+
+    // The same again changes nothing, and neither does none.
+    create(next.clone()).await.unwrap();
+    create(new("acme", "site")).await.unwrap();
+    let same = api.get("site").await.unwrap();
+    assert_eq!(same.spec.templates["development"], template);
+
+    // What a person wrote since is not replaced.
+    let other = NewProject {
+        preset: Some("go".into()),
+        ..next
+    };
+    let refused = create(other).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Conflict);
+    let unknown = NewProject {
+        preset: Some("rails".into()),
+        ..new("acme", "other")
+    };
+    let refused = create(unknown).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Invalid);
+    assert!(
+        refused.to_string().contains("nextjs, generic-node"),
+        "{refused}"
     );
 }

@@ -204,6 +204,7 @@ async fn a_private_repository_is_cloned_with_a_token_that_reads_it_alone() {
         branch: "main".into(),
         installation_id: None,
         cluster: None,
+        preset: None,
     };
     previews.create_project(&actor, new).await.unwrap();
     let project = cluster.projects("acme").get("shop").await.unwrap();

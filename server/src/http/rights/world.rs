@@ -355,6 +355,7 @@ async fn preview(previews: &Previews, operator: &Actor) -> PreviewSummary {
         branch: "main".into(),
         installation_id: None,
         cluster: None,
+        preset: None,
     };
     previews.create_project(operator, new).await.unwrap();
     let repository = FakeRepository::new(1, REPOSITORY);

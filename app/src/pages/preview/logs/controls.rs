@@ -220,6 +220,8 @@ fn pods(detail: &PreviewDetail) -> Vec<PodLogs> {
         let job = match job {
             Some("inspect") => " (looks at the source)",
             Some("build") => " (build)",
+            Some("restore") => " (loads a dump)",
+            Some("seed") => " (seed)",
             Some(_) => " (Catalyst's own)",
             None => "",
         };

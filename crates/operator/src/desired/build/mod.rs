@@ -20,7 +20,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::pod::pod_defaults;
 use super::record::Held;
 use super::registry::REGISTRY_CREDENTIALS;
-use super::source::{account, git_clone, volumes};
+use super::source::{account, component, git_clone, volumes};
 use super::workload::SECRETS;
 use super::{Source, Target, digest, variable};
 use crate::builds::{BuildSettings, Engine};
@@ -137,6 +137,7 @@ impl Order {
         let own = metadata.labels.get_or_insert_default();
         own.insert(labels::JOB_TYPE.to_owned(), BUILD.to_owned());
         own.insert(labels::BUILD.to_owned(), self.name.clone());
+        own.insert(labels::COMPONENT.to_owned(), component(&self.source));
         if let Some(commit) = self.source.commit() {
             own.insert(labels::COMMIT.to_owned(), commit.to_string());
         }

@@ -212,6 +212,7 @@ impl Recipe<'_> {
             ("initContainers", !config.init_containers.is_empty()),
             ("services", !config.services.is_empty()),
             ("volumes", !config.volumes.is_empty()),
+            ("seed", config.seed.is_some()),
         ]
         .into_iter()
         .filter(|(_, is_set)| *is_set)

@@ -137,6 +137,7 @@ impl World {
             branch: "main".into(),
             installation_id: None,
             cluster: None,
+            preset: None,
         };
         world
             .previews
