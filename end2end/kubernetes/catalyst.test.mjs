@@ -108,15 +108,15 @@ const RIGHTS = {
   "catalyst-web": [
     "/events list",
     "/namespaces create get",
-    "/nodes get list",
+    "/nodes list",
     "/pods list watch",
     "/pods/exec create get",
     "/pods/log get",
     "authentication.k8s.io/tokenreviews create",
     "catalyst.catalyst.dev/environments create delete get list patch watch",
     "catalyst.catalyst.dev/projects create get list patch watch",
-    "metrics.k8s.io/nodes get list",
-    "metrics.k8s.io/pods get list",
+    "metrics.k8s.io/nodes list",
+    "metrics.k8s.io/pods list",
   ],
   "catalyst-operator": [
     "/configmaps create delete list patch watch",

@@ -341,7 +341,8 @@ async fn refusal(path: &str) -> Refusal {
         .map(|said| sentence(&said));
     match status {
         401 => Refusal::Final("You are signed out. Sign in, and open the shell again.".to_owned()),
-        403 | 404 => Refusal::Final(said.unwrap_or_else(|| "There is no such shell.".to_owned())),
+        // Without words of ours it is what stands before Catalyst, and has nobody to ask meanwhile.
+        403 | 404 => said.map_or_else(unreachable, Refusal::Final),
         // It could be opened now.
         426 => Refusal::Temporary("The connection could not be made.".to_owned()),
         409 | 500.. => {
