@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use catalyst_crd::labels;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use kube::ResourceExt;
@@ -14,6 +15,9 @@ use crate::desired::workload::Workload;
 use crate::environment::deploy;
 use crate::environment::pods::{self, Diagnosis};
 use crate::environment::progress::Step;
+
+/// How long news of a Job's pods may be on their way after those of the Job itself.
+const NEWS_OF_PODS: SignedDuration = SignedDuration::from_secs(10);
 
 /// How far a workload is, by what is `wanted`, what was `applied`, and the pods of its namespace.
 pub(super) fn state(
@@ -82,8 +86,7 @@ fn job(applied: &Value, version: &str, all: &[Arc<Pod>], now: Timestamp) -> Diag
     own.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
     let why = own.iter().rev().find_map(|pod| pods::failure(pod));
     if has("Failed") {
-        let why = why.unwrap_or_else(|| "it did not end in time".to_owned());
-        return (Step::failed("JobFailed", why), None);
+        return given_up(status, why, now);
     }
     match (why, own.last()) {
         (Some(why), _) => starting(format!("{why}; it is tried again")),
@@ -93,6 +96,27 @@ fn job(applied: &Value, version: &str, all: &[Arc<Pod>], now: Timestamp) -> Diag
             other => other,
         },
     }
+}
+
+/// What is said of a Job that is not tried again. Its own state may be known before that of its pod, which
+/// comes by another watch and says why.
+fn given_up(status: &Value, why: Option<String>, now: Timestamp) -> Diagnosis {
+    if let Some(why) = why {
+        return (Step::failed("JobFailed", why), None);
+    }
+    let all = status["conditions"].as_array();
+    let failed = all.and_then(|all| all.iter().find(|c| c["type"] == "Failed"));
+    let text = |key: &str| failed.and_then(|failed| failed[key].as_str());
+    if text("reason") == Some("DeadlineExceeded") {
+        return (Step::failed("JobFailed", "it did not end in time"), None);
+    }
+    let since = text("lastTransitionTime").and_then(|at| at.parse::<Timestamp>().ok());
+    if since.is_some_and(|since| now.duration_since(since) < NEWS_OF_PODS) {
+        let again = now.saturating_add(Duration::from_secs(1)).ok();
+        let step = Step::waiting("Starting", "it has failed, and why is about to be known");
+        return (step, again);
+    }
+    (Step::failed("JobFailed", "its pod was ended"), None)
 }
 
 #[cfg(test)]
@@ -147,6 +171,26 @@ mod tests {
         assert!(
             matches!(of(&job, json!({}), &failed), Step::Waiting(said) if said.message.contains("tried again"))
         );
+    }
+
+    #[test]
+    fn of_a_job_that_failed_a_moment_ago_the_reason_is_waited_for() {
+        let job = wanted("Job");
+        let running = pod(container(json!({ "running": {} })));
+        let failed = |reason: &str, seconds_ago: i64| {
+            let at = now() - SignedDuration::from_secs(seconds_ago);
+            json!({ "status": { "conditions": [
+                { "type": "Failed", "status": "True", "reason": reason, "lastTransitionTime": at.to_string() }
+            ] } })
+        };
+        for pods in [&running[..], &[]] {
+            let soon = of(&job, failed("BackoffLimitExceeded", 1), pods);
+            assert!(matches!(soon, Step::Waiting(_)), "{soon:?}");
+            let never = of(&job, failed("BackoffLimitExceeded", 60), pods);
+            assert!(matches!(never, Step::Failed(said) if said.message == "its pod was ended"));
+            let late = of(&job, failed("DeadlineExceeded", 1), pods);
+            assert!(matches!(late, Step::Failed(said) if said.message == "it did not end in time"));
+        }
     }
 
     #[test]
