@@ -10,11 +10,8 @@ const OURS = "app.kubernetes.io/managed-by=catalyst-operator";
 /** What the operator keeps in each preview's namespace, besides what runs. */
 const KEPT = "resourcequota,limitrange,networkpolicy,serviceaccount,configmap,ingress,service";
 
-/**
- * The longest that watches may need once the API server answers again, in ms. Five seconds are the aim, and what a
- * machine needs that has the time; this one may share its two cores with the whole cluster's own start.
- */
-const CATCH_UP = 15_000;
+/** The longest that watches may need once the API server answers again, in ms. */
+const CATCH_UP = 5_000;
 
 const holder = async () => (await json("get", "lease", "catalyst-operator", "-n", namespace)).spec.holderIdentity ?? "";
 /** A candidate is its pod's name and what tells its restarts apart. */
