@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
 use super::deploy::Site;
-use super::image::{belongs_to, has, is_late};
+use super::job::{belongs_to, has, why_failed};
 use super::pods::{self, Diagnosis};
 use super::progress::Step;
 use crate::desired::filling::{FILLED, Filling, Fillings, filled, filled_text};
@@ -94,10 +94,13 @@ async fn advance(site: &Site<'_>, filling: &Filling) -> Result<Option<Diagnosis>
     own.retain(|pod| belongs_to(pod, &job));
     let why = own.iter().find_map(|pod| pods::failure(pod));
     if why.is_some() || has(&job, "Failed") {
-        let why = why.unwrap_or_else(|| match is_late(&job) {
-            true => "it did not end in time".to_owned(),
-            false => "its pod was ended".to_owned(),
-        });
+        let why = match why_failed(&job, why, site.now) {
+            Ok(why) => why,
+            Err(again) => {
+                let step = waiting(filling, "it has failed, and why is about to be known");
+                return Ok(Some((step, again)));
+            }
+        };
         let message = format!(
             "{}, and that failed: {why}. Its log says more; push a correction, or retry",
             filling.words

@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
+use super::job::{belongs_to, has, why_failed};
 use super::pods;
 use super::progress::Step;
 use crate::builds::BuildSettings;
@@ -115,10 +116,13 @@ impl Workshop<'_> {
         }
         let why = own.iter().find_map(|pod| pods::failure(pod));
         if why.is_some() || has(&job, "Failed") {
-            let why = why.unwrap_or_else(|| match has(&job, "Failed") {
-                true if is_late(&job) => "it did not end in time".to_owned(),
-                _ => "its pod was ended".to_owned(),
-            });
+            let why = match why_failed(&job, why, self.now) {
+                Ok(why) => why,
+                Err(again) => {
+                    let step = building(order, "it has failed, and why is about to be known");
+                    return Ok(Image::Open(step, again));
+                }
+            };
             self.remember(order, None, Some(&why)).await?;
             tracing::warn!(
                 environment = target.owner(),
@@ -202,30 +206,6 @@ async fn stop(
         tracing::info!(environment = target.owner(), name, "image_build_stopped");
     }
     Ok(())
-}
-
-pub(super) fn belongs_to(pod: &Pod, job: &Job) -> bool {
-    pod.owner_references()
-        .iter()
-        .any(|owner| Some(&owner.uid) == job.metadata.uid.as_ref())
-}
-
-pub(super) fn has(job: &Job, kind: &str) -> bool {
-    let status = job.status.as_ref();
-    status
-        .and_then(|status| status.conditions.as_deref())
-        .unwrap_or_default()
-        .iter()
-        .any(|c| c.type_ == kind && c.status == "True")
-}
-
-pub(super) fn is_late(job: &Job) -> bool {
-    let status = job.status.as_ref();
-    status
-        .and_then(|status| status.conditions.as_deref())
-        .unwrap_or_default()
-        .iter()
-        .any(|c| c.type_ == "Failed" && c.reason.as_deref() == Some("DeadlineExceeded"))
 }
 
 fn building(order: &Order, how: &str) -> Step {

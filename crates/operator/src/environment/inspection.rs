@@ -12,6 +12,7 @@ use kube::api::LogParams;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 
+use super::job::{belongs_to, has, why_failed};
 use super::pods;
 use super::progress::Step;
 use crate::context::Context;
@@ -203,15 +204,8 @@ impl Looking<'_> {
                 Some(Err(error)) => Found::open(Step::failed(words.failed, error.to_string())),
             });
         }
-        let status = job.status.clone().unwrap_or_default();
-        let has = |kind: &str| {
-            status
-                .conditions
-                .iter()
-                .flatten()
-                .any(|c| c.type_ == kind && c.status == "True")
-        };
-        if has("Complete") || status.succeeded.is_some_and(|n| n > 0) {
+        let succeeded = job.status.as_ref().and_then(|status| status.succeeded);
+        if has(&job, "Complete") || succeeded.is_some_and(|n| n > 0) {
             // Its pods are gone before their report was read, or are about to be seen.
             let is_left = |pod: &Arc<Pod>| belongs_to(pod, &job);
             if !caches.pods_in(&target.namespace).iter().any(is_left) {
@@ -225,9 +219,17 @@ impl Looking<'_> {
                 "the repository was looked at",
             )));
         }
-        if has("Failed") {
+        if has(&job, "Failed") {
             let why = tries.iter().rev().find_map(|pod| pods::failure(pod));
-            let why = why.unwrap_or_else(|| "it did not end in time".to_owned());
+            let why = match why_failed(&job, why, now) {
+                Ok(why) => why,
+                Err(again) => {
+                    return Ok(Found::Open(
+                        Step::waiting(words.waiting, words.doing),
+                        again,
+                    ));
+                }
+            };
             return Ok(Found::open(Step::failed(
                 words.failed,
                 format!("{}: {why} (tried {} times)", words.not_done, RETRIES + 1),
@@ -283,12 +285,6 @@ impl Looking<'_> {
         }
         Ok(())
     }
-}
-
-fn belongs_to(pod: &Pod, job: &Job) -> bool {
-    pod.owner_references()
-        .iter()
-        .any(|owner| Some(&owner.uid) == job.metadata.uid.as_ref())
 }
 
 fn read(report: &[u8]) -> Seen {

@@ -6,6 +6,7 @@ mod deploy;
 mod filling;
 mod image;
 mod inspection;
+mod job;
 mod namespace;
 mod orphans;
 pub mod pods;

@@ -2,22 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use catalyst_crd::labels;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use kube::ResourceExt;
 use serde_json::Value;
 
 use crate::desired::workload::Workload;
 use crate::environment::deploy;
+use crate::environment::job::{has, why_failed};
 use crate::environment::pods::{self, Diagnosis};
 use crate::environment::progress::Step;
-
-/// How long news of a Job's pods may be on their way after those of the Job itself.
-const NEWS_OF_PODS: SignedDuration = SignedDuration::from_secs(10);
 
 /// How far a workload is, by what is `wanted`, what was `applied`, and the pods of its namespace.
 pub(super) fn state(
@@ -65,14 +63,9 @@ fn starting(message: impl Into<String>) -> Diagnosis {
 }
 
 fn job(applied: &Value, version: &str, all: &[Arc<Pod>], now: Timestamp) -> Diagnosis {
-    let status = &applied["status"];
-    let has = |kind: &str| {
-        status["conditions"].as_array().is_some_and(|all| {
-            all.iter()
-                .any(|c| c["type"] == kind && c["status"] == "True")
-        })
-    };
-    if has("Complete") || status["succeeded"].as_i64().is_some_and(|count| count > 0) {
+    let job: Job = serde_json::from_value(applied.clone()).unwrap_or_default();
+    let succeeded = job.status.as_ref().and_then(|status| status.succeeded);
+    if has(&job, "Complete") || succeeded.is_some_and(|count| count > 0) {
         return done();
     }
     let mut own: Vec<_> = all
@@ -85,8 +78,14 @@ fn job(applied: &Value, version: &str, all: &[Arc<Pod>], now: Timestamp) -> Diag
         .collect();
     own.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
     let why = own.iter().rev().find_map(|pod| pods::failure(pod));
-    if has("Failed") {
-        return given_up(status, why, now);
+    if has(&job, "Failed") {
+        return match why_failed(&job, why, now) {
+            Ok(why) => (Step::failed("JobFailed", why), None),
+            Err(again) => {
+                let step = starting("it has failed, and why is about to be known").0;
+                (step, again)
+            }
+        };
     }
     match (why, own.last()) {
         (Some(why), _) => starting(format!("{why}; it is tried again")),
@@ -98,30 +97,10 @@ fn job(applied: &Value, version: &str, all: &[Arc<Pod>], now: Timestamp) -> Diag
     }
 }
 
-/// What is said of a Job that is not tried again. Its own state may be known before that of its pod, which
-/// comes by another watch and says why.
-fn given_up(status: &Value, why: Option<String>, now: Timestamp) -> Diagnosis {
-    if let Some(why) = why {
-        return (Step::failed("JobFailed", why), None);
-    }
-    let all = status["conditions"].as_array();
-    let failed = all.and_then(|all| all.iter().find(|c| c["type"] == "Failed"));
-    let text = |key: &str| failed.and_then(|failed| failed[key].as_str());
-    if text("reason") == Some("DeadlineExceeded") {
-        return (Step::failed("JobFailed", "it did not end in time"), None);
-    }
-    let since = text("lastTransitionTime").and_then(|at| at.parse::<Timestamp>().ok());
-    if since.is_some_and(|since| now.duration_since(since) < NEWS_OF_PODS) {
-        let again = now.saturating_add(Duration::from_secs(1)).ok();
-        let step = Step::waiting("Starting", "it has failed, and why is about to be known");
-        return (step, again);
-    }
-    (Step::failed("JobFailed", "its pod was ended"), None)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use jiff::SignedDuration;
     use serde_json::json;
 
     use super::*;
