@@ -118,6 +118,23 @@ pub async fn list_projects() -> Result<Vec<ProjectView>, AppError> {
     server::answer(previews.projects(&actor).await)
 }
 
+/// Makes a project, and leads to its page. An empty `branch` is `main`.
+#[server(prefix = "/api/fn", endpoint = "create-project", output = Answer)]
+pub async fn create_project(
+    repository: String,
+    team: String,
+    name: String,
+    preset: String,
+    branch: Option<String>,
+) -> Result<(), AppError> {
+    let (previews, actor) = server::caller()?;
+    let new = server::project(&repository, &team, &name, preset, branch);
+    let made = server::answer(previews.create_project(&actor, new).await)?;
+    let slug = catalyst_model::names::project_namespace(&made.team, &made.name);
+    leptos_axum::redirect(&format!("/projects/{slug}/platform"));
+    Ok(())
+}
+
 /// A project's platform, by its slug.
 #[server(prefix = "/api/fn", endpoint = "platform", input = GetUrl, output = Answer)]
 pub async fn get_platform(slug: String) -> Result<ProjectPlatform, AppError> {
@@ -183,7 +200,7 @@ mod server {
     use std::time::Duration;
 
     use catalyst_model::{ids::CommitSha, secrets::SecretLevel, state::Role, views::LogQuery};
-    use catalyst_previews::{Actor, Error, NewManualPreview, Previews, SecretToWrite};
+    use catalyst_previews::{Actor, Error, NewManualPreview, NewProject, Previews, SecretToWrite};
     use futures::StreamExt;
     use leptos::prelude::use_context;
 
@@ -262,6 +279,29 @@ mod server {
             port,
             name,
         })
+    }
+
+    /// The project that a form asks for.
+    pub(super) fn project(
+        repository: &str,
+        team: &str,
+        name: &str,
+        preset: String,
+        branch: Option<String>,
+    ) -> NewProject {
+        let branch = branch.map(|it| it.trim().to_owned());
+        NewProject {
+            team: team.trim().to_owned(),
+            name: name.trim().to_owned(),
+            repository: repository.trim().to_owned(),
+            clone_url: None,
+            branch: branch
+                .filter(|it| !it.is_empty())
+                .unwrap_or("main".to_owned()),
+            installation_id: None,
+            cluster: None,
+            preset: Some(preset),
+        }
     }
 
     pub(super) fn commit(text: &str) -> Result<CommitSha, Error> {

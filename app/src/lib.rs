@@ -104,6 +104,7 @@ pub fn App() -> impl IntoView {
                     <Route path=at(path!("/preview-environments/:id")) view=LazyPage::Preview ssr=ssr.clone() />
                     <Route path=at(path!("/preview-environments/:id/delete")) view=LazyPage::Delete ssr=ssr.clone() />
                     <Route path=at(path!("/projects")) view=LazyPage::Projects ssr=ssr.clone() />
+                    <Route path=at(path!("/projects/new")) view=LazyPage::NewProject ssr=ssr.clone() />
                     <Route path=at(path!("/projects/:slug/platform")) view=LazyPage::Project ssr=ssr.clone() />
                     <Route path=at(path!("/projects/:slug/env/:env")) view=LazyPage::Environment ssr=ssr.clone() />
                     <Route path=at(path!("/deliveries")) view=LazyPage::Deliveries ssr=ssr.clone() />

@@ -42,6 +42,7 @@ test("every page is accessible in light and dark, wide and narrow", async ({
     "preview-delete": `${failed}/delete`,
     "preview-missing": "/preview-environments/no-such-preview",
     "projects": "/projects",
+    "project-new": "/projects/new",
     "platform": `/projects/${project}/platform`,
     "environment": `/projects/${project}/env/preview-1`,
     "environment-missing": `/projects/${project}/env/preview-99`,

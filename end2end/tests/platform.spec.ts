@@ -97,3 +97,26 @@ test("what is missing is said by its name, with why that may be and a retry", as
     await expect(page.getByRole("link", { name: "Retry" })).toBeVisible();
   }
 });
+
+test("a project is added in the dashboard with a preset, and a wrong one says what is wrong", async ({ page, signIn, expectedErrors }) => {
+  expectedErrors.push(/status of 4(00|09|22)/);
+  await signIn();
+  await page.goto("/projects");
+  await page.getByRole("link", { name: "Add project" }).click();
+  await expect(page.getByRole("heading", { name: "Add a project", level: 1 })).toBeVisible();
+  await page.waitForLoadState("networkidle");
+  const name = `added-${Date.now()}`;
+  await page.getByLabel("Repository on GitHub").fill(`acme/${name}`);
+  await page.getByLabel("Team").fill("acme");
+  await page.getByLabel("Project", { exact: true }).fill(name);
+  await page.getByText("Next.js", { exact: true }).click();
+  await page.getByLabel("Branch").fill("no such branch");
+  await page.getByRole("button", { name: "Add project" }).click();
+  await expect(page.getByRole("alert")).toContainText("branch");
+  await page.getByLabel("Branch").fill("");
+  await page.getByRole("button", { name: "Add project" }).click();
+  await expect(page.getByRole("heading", { name: "Platform configuration", level: 1 })).toBeVisible();
+  await expect(page.getByText(`Project ${name} of team acme.`)).toBeVisible();
+  await expect(page.locator(".platform-template")).toContainText("next");
+  await expect(page.locator(".platform-list").last()).toContainText(`acme/${name}`);
+});

@@ -1,5 +1,7 @@
 //! The projects of one's teams.
 
+pub(crate) mod new;
+
 use catalyst_model::{names::project_namespace, views::ProjectView};
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -12,12 +14,16 @@ use crate::{
         placeholder::{Empty, SkeletonRows},
     },
     format,
+    session::Session,
 };
 
 /// `/projects`
 #[component]
 pub(crate) fn ProjectsPage() -> impl IntoView {
     let projects = Resource::new(|| (), |()| list_projects());
+    let operator = expect_context::<Session>()
+        .viewer
+        .is_some_and(|viewer| viewer.operator);
     view! {
         <Title text="Projects" />
         <header class="page-head">
@@ -25,11 +31,22 @@ pub(crate) fn ProjectsPage() -> impl IntoView {
                 <h1>"Projects"</h1>
                 <p class="lede">"Which repositories get previews, and for which team."</p>
             </div>
+            {operator
+                .then(|| {
+                    view! {
+                        <div class="head-tools">
+                            <a class="button primary" href="/projects/new">
+                                <Icon glyph=Glyph::Plus />
+                                "Add project"
+                            </a>
+                        </div>
+                    }
+                })}
         </header>
         <Transition fallback=|| view! { <SkeletonRows what="projects" rows=3 /> }>
             {move || Suspend::new(async move {
                 match projects.await {
-                    Ok(projects) if projects.is_empty() => view! { <NoProjects /> }.into_any(),
+                    Ok(projects) if projects.is_empty() => view! { <NoProjects operator /> }.into_any(),
                     Ok(projects) => view! { <Projects projects /> }.into_any(),
                     Err(error) => {
                         let again = Callback::new(move |()| projects.refetch());
@@ -42,22 +59,24 @@ pub(crate) fn ProjectsPage() -> impl IntoView {
 }
 
 #[component]
-fn NoProjects() -> impl IntoView {
+fn NoProjects(operator: bool) -> impl IntoView {
     view! {
         <Empty glyph=Glyph::Box title="No projects yet">
-            <p>
-                "A project says which repository's pull requests become previews. Make the first one in a terminal:"
-            </p>
-            <pre class="command">
-                <code>{CREATE}</code>
-            </pre>
-            <p>"A Project made with kubectl appears here as well."</p>
+            <p>"A project says which repository's pull requests become previews, and for which team."</p>
+            {if operator {
+                view! {
+                    <p>
+                        "Add the first one here, with " <code>"catalyst project create"</code>
+                        ", or as a Project with kubectl."
+                    </p>
+                }
+                    .into_any()
+            } else {
+                view! { <p>"Those who run this Catalyst add yours."</p> }.into_any()
+            }}
         </Empty>
     }
 }
-
-/// The command that makes a project.
-const CREATE: &str = "catalyst project create \\\n  --team acme --name storefront \\\n  --repository acme/storefront";
 
 #[component]
 fn Projects(projects: Vec<ProjectView>) -> impl IntoView {
@@ -65,12 +84,6 @@ fn Projects(projects: Vec<ProjectView>) -> impl IntoView {
         <ul class="projects">
             {projects.into_iter().map(|project| view! { <Project project /> }).collect_view()}
         </ul>
-        <details class="more alone-more">
-            <summary>"Add a project"</summary>
-            <pre class="command">
-                <code>{CREATE}</code>
-            </pre>
-        </details>
     }
 }
 

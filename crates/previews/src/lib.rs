@@ -69,6 +69,7 @@ use uuid::Uuid;
 pub use act::NewManualPreview;
 pub use actor::{ActingToken, Actor, LOCAL_LOGIN};
 pub use catalyst_cluster::{LogLine, ServiceAccountName};
+pub use catalyst_crd::Preset;
 pub use error::{Cause, Error, ErrorKind};
 pub use identity::Refusal;
 pub use inbox::{IncomingDelivery, Receipt};

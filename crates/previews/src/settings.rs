@@ -17,7 +17,7 @@ pub struct PreviewSettings {
     pub dashboard_url: Option<Url>,
     /// Whether a project may be cloned from a directory of this machine (`file://`).
     pub allow_local_repositories: bool,
-    /// The hosts that a project may be cloned from over https.
+    /// The hosts that a project may be cloned from over https; the last one is the GitHub that is used.
     pub git_hosts: Vec<String>,
     /// The label that keeps a pull request from having a preview.
     pub no_preview_label: String,

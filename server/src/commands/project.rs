@@ -22,7 +22,7 @@ pub enum ProjectCommand {
         /// The repository on GitHub, OWNER/NAME.
         #[arg(long)]
         repository: String,
-        /// What `git clone` is given [default: https://github.com/OWNER/NAME.git].
+        /// What `git clone` is given [default: https://GITHUB/OWNER/NAME.git].
         #[arg(long)]
         clone_url: Option<String>,
         /// The branch that is run where no commit is named.

@@ -51,9 +51,11 @@ pub fn check(new: NewProject, settings: &PreviewSettings) -> Result<Checked, Err
         field: "repository",
         problem: format!("{e}"),
     })?;
+    let github = settings.git_hosts.last();
+    let github = github.map_or("github.com", String::as_str);
     let clone_url = new
         .clone_url
-        .unwrap_or_else(|| format!("https://github.com/{repository}.git"));
+        .unwrap_or_else(|| format!("https://{github}/{repository}.git"));
     let invalid = |field| move |problem| Error::Invalid { field, problem };
     check_clone_url(&clone_url, settings).map_err(invalid("clone_url"))?;
     check_branch(&new.branch).map_err(invalid("branch"))?;

@@ -6,7 +6,6 @@ use catalyst_crd::project::ProjectSource;
 use catalyst_crd::{Project, ProjectSpec};
 use catalyst_model::ids::RepositoryName;
 use catalyst_model::names::{project_namespace, team_namespace};
-use catalyst_model::state::Role;
 use catalyst_model::views::ProjectView;
 use catalyst_store::Scope;
 use kube::ResourceExt;
@@ -31,7 +30,7 @@ pub struct NewProject {
     pub name: String,
     /// The first repository, `OWNER/NAME` as GitHub spells it.
     pub repository: String,
-    /// What `git clone` is given; absent: the repository on github.com over https.
+    /// What `git clone` is given; absent: the repository on the GitHub that is used, over https.
     pub clone_url: Option<String>,
     /// The branch that is run where no commit is named.
     pub branch: String,
@@ -45,8 +44,8 @@ pub struct NewProject {
 }
 
 impl Previews {
-    /// Makes a project; takes the role admin or owner in its team. Making the same one again
-    /// changes nothing.
+    /// Makes a project; takes an operator, since its repository is cloned with Catalyst's own access to
+    /// GitHub, which is wider than a team's. Making the same one again changes nothing.
     ///
     /// # Errors
     /// `Invalid` names the field that is wrong; `Conflict` where the name stands for something
@@ -56,9 +55,9 @@ impl Previews {
         actor: &Actor,
         new: NewProject,
     ) -> Result<ProjectView, Error> {
-        actor.needs(Role::Admin, &new.team, || {
-            format!("making a project in team {}", new.team)
-        })?;
+        let action = format!("making a project in team {}", new.team);
+        actor.needs_to_write(|| action.clone())?;
+        actor.needs_operator(&action)?;
         let wanted = new.cluster.clone();
         let mut checked = check(new, &self.inner.settings)?;
         self.refuse_shared_namespace(&checked).await?;

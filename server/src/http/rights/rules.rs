@@ -163,6 +163,7 @@ pub const ROUTES: &[Rule] = &[
         "/preview-environments/$namespace/delete",
     ),
     own("GET", "/projects").showing("$repository"),
+    own("GET", "/projects/new"),
     foreign(
         "GET",
         "/projects/{slug}/platform",
@@ -194,6 +195,8 @@ pub const FUNCTIONS: &[Rule] = &[
     foreign("POST", "approve-preview", "").with_form("id=$preview&commit=$commit"),
     foreign("POST", "retry-cleanup", "").with_form("id=$preview"),
     own("GET", "projects").showing("$repository"),
+    operators("POST", "create-project")
+        .with_form("repository=gentian/herbs&team=gentian&name=herbs&preset=custom&branch="),
     foreign("GET", "platform", "?slug=$team-$project"),
     foreign(
         "GET",
