@@ -196,7 +196,7 @@ pub const FUNCTIONS: &[Rule] = &[
     foreign("POST", "retry-cleanup", "").with_form("id=$preview"),
     own("GET", "projects").showing("$repository"),
     operators("POST", "create-project")
-        .with_form("repository=gentian/herbs&team=gentian&name=herbs&preset=custom&branch="),
+        .with_form("repository=anemone/herbs&team=anemone&name=herbs&preset=custom&branch="),
     foreign("GET", "platform", "?slug=$team-$project"),
     foreign(
         "GET",
