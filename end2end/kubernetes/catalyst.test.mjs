@@ -76,6 +76,7 @@ test("the chart passes its checks, and the API server takes all it can render", 
       ...{ "operator.nodeSelector": { a: "b" }, "web.tolerations": [{ operator: "Exists" }], "image.pullSecrets": ["registry"] },
       ...{ "github.existingSecret": "given", "ingress.tlsSecret": "", removeEverythingOnUninstall: false },
     },
+    { standalone: true, url: "", "previews.domain": "" },
   ];
   for (const values of variants) {
     const rendered = await catalyst.helm("template", values);
@@ -93,6 +94,8 @@ test("the chart passes its checks, and the API server takes all it can render", 
   }
   for (const [values, complaint] of [
     [{ url: "catalyst" }, /url/],
+    [{ url: "" }, /url is needed/],
+    [{ "previews.domain": "" }, /previews\.domain is needed/],
     [{ "web.replicas": 2 }, /PostgreSQL/],
     [{ "github.webhookSecret": "short" }, /webhookSecret/],
     [{ "previews.domian": "x" }, /domian/],
