@@ -14,6 +14,7 @@ import { kinds } from "./kinds.mjs";
 import { Catalyst, json, kubectl, namespace, visit } from "./kubernetes.mjs";
 import { operations } from "./operations.mjs";
 import { services } from "./services.mjs";
+import { validates } from "./validate.mjs";
 
 const began = Date.now();
 let catalyst;
@@ -283,6 +284,7 @@ kinds(suite);
 charts(suite);
 services(suite);
 builds(suite);
+validates(suite);
 browser(suite);
 operations(suite);
 disturbances(suite);
