@@ -8,7 +8,7 @@ use catalyst_render::source::{Kind, kind, translate};
 use catalyst_render::{Bundle, Folder, compose};
 
 use super::image::{Image, Workshop};
-use super::inspection::{Seen, inspect};
+use super::inspection::{Look, inspect};
 use super::progress::Step;
 use super::wanted::{Mode, Wanted};
 use crate::context::Context;
@@ -100,8 +100,8 @@ impl Question<'_> {
         };
         let seen = inspect(context, target, source, &directory, self.retry, self.now).await?;
         let bundle = match seen {
-            Seen::Known(bundle) => bundle,
-            Seen::Open(step, look_again) => return Ok(Build::Open(step, look_again)),
+            Look::Known(bundle) => bundle,
+            Look::Open(step, look_again) => return Ok(Build::Open(step, look_again)),
         };
         let place = Place {
             bundle: &bundle,
