@@ -14,6 +14,7 @@ import { kinds } from "./kinds.mjs";
 import { Catalyst, json, kubectl, namespace, visit } from "./kubernetes.mjs";
 import { operations } from "./operations.mjs";
 import { services } from "./services.mjs";
+import { validates } from "./validate.mjs";
 
 const began = Date.now();
 let catalyst;
@@ -76,6 +77,7 @@ test("the chart passes its checks, and the API server takes all it can render", 
       ...{ "operator.nodeSelector": { a: "b" }, "web.tolerations": [{ operator: "Exists" }], "image.pullSecrets": ["registry"] },
       ...{ "github.existingSecret": "given", "ingress.tlsSecret": "", removeEverythingOnUninstall: false },
     },
+    { standalone: true, url: "", "previews.domain": "" },
   ];
   for (const values of variants) {
     const rendered = await catalyst.helm("template", values);
@@ -93,6 +95,8 @@ test("the chart passes its checks, and the API server takes all it can render", 
   }
   for (const [values, complaint] of [
     [{ url: "catalyst" }, /url/],
+    [{ url: "" }, /url is needed/],
+    [{ "previews.domain": "" }, /previews\.domain is needed/],
     [{ "web.replicas": 2 }, /PostgreSQL/],
     [{ "github.webhookSecret": "short" }, /webhookSecret/],
     [{ "previews.domian": "x" }, /domian/],
@@ -283,6 +287,7 @@ describe("every kind of repository", { concurrency: 3 }, () => {
   services(suite);
 });
 builds(suite);
+validates(suite);
 browser(suite);
 operations(suite);
 disturbances(suite);

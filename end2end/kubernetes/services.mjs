@@ -1,8 +1,9 @@
-// A service whose password nobody wrote down, and a seed: both come before the workload, and the seed
-// once. The image is Debian's Redis.
+// Services whose passwords nobody wrote down, with a seed and a dump: all of it comes before the workload,
+// and what fills them once. The images are Debian's Redis and PostgreSQL.
+import { mkdirSync } from "node:fs";
 import { test } from "node:test";
 
-import { kubectl, redis, tools } from "./kubernetes.mjs";
+import { kubectl, postgres, redis, ruby, tools } from "./kubernetes.mjs";
 
 const client = `
 import os, socket, urllib.parse
@@ -29,21 +30,45 @@ class Page(http.server.BaseHTTPRequestHandler):
 http.server.HTTPServer(("", 8000), Page).serve_forever()
 `;
 
-const development = {
+const storage = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } };
+const counted = {
   type: "managed",
   config: {
     ...{ image: tools, command: ["python3", "app.py"], workingDir: "/code", ports: [{ containerPort: 8000 }] },
-    services: [{ name: "cache", container: { image: redis }, storage: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } } }],
+    services: [{ name: "cache", container: { image: redis }, storage }],
     seed: { command: ["python3", "seed.py"] },
   },
 };
+
+const notes = `
+require "pg"
+require "socket"
+server = TCPServer.new(8000)
+loop do
+  visitor = server.accept
+  nil until visitor.gets.to_s.strip.empty?
+  said = PG.connect(ENV["DATABASE_URL"]).exec("SELECT current_database() || ' holds ' || string_agg(text, ', ') FROM notes").getvalue(0, 0)
+  visitor.write "HTTP/1.1 200 OK\\r\\nContent-Length: #{said.bytesize}\\r\\nConnection: close\\r\\n\\r\\n#{said}"
+  visitor.close
+end
+`;
+const dump = "CREATE TABLE notes (text text);\nINSERT INTO notes VALUES ('restored');\n";
+const restored = {
+  type: "managed",
+  config: {
+    ...{ image: ruby, command: ["ruby", "app.rb"], workingDir: "/code", ports: [{ containerPort: 8000 }] },
+    services: [{ name: "postgres", database: "shop", container: { image: postgres }, storage, restore: { path: "db/notes.sql" } }],
+  },
+};
+
+const template = (repository, development) =>
+  kubectl("patch", "project", repository.project, "-n", repository.team, "--type=merge", `--patch=${JSON.stringify({ spec: { templates: { development } } })}`);
 
 export function services(suite) {
   test("a service with a generated password is ready before the workload, which is seeded once", async () => {
     const { create, reached } = suite;
     const repository = await create("seeded");
-    const templates = JSON.stringify({ spec: { templates: { development } } });
-    await kubectl("patch", "project", repository.project, "-n", repository.team, "--type=merge", `--patch=${templates}`);
+    await template(repository, counted);
     const write = (version) => () => {
       repository.write("client.py", client);
       repository.write("seed.py", seed);
@@ -53,6 +78,21 @@ export function services(suite) {
     await reached(repository.url(1), "seeded 1 time, one", 20);
     await repository.ready(1, await repository.push(1, "synchronize", write("two")));
     await reached(repository.url(1), "seeded 1 time, two", 20);
+    await repository.event(1, "closed");
+    await repository.gone(1, 120);
+  });
+
+  test("a database that nobody wrote a password for is filled from a dump and connected to by its address", async () => {
+    const { create, reached } = suite;
+    const repository = await create("restored");
+    await template(repository, restored);
+    const write = () => {
+      mkdirSync(`${repository.folder}/db`, { recursive: true });
+      repository.write("db/notes.sql", dump);
+      repository.write("app.rb", notes);
+    };
+    await repository.ready(1, await repository.push(1, "opened", write), 120);
+    await reached(repository.url(1), "shop holds restored", 20);
     await repository.event(1, "closed");
     await repository.gone(1, 120);
   });

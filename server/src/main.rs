@@ -14,6 +14,7 @@ use commands::{
     render::{Detect, Render},
     serve::Serve,
     token::TokenCommand,
+    validate::Validate,
 };
 use settings::{Common, LogFormat};
 
@@ -65,6 +66,10 @@ enum Command {
     Detect(Detect),
     /// Print the Kubernetes objects that a repository, or a file of it, would become.
     Render(Render),
+    /// Deploy what Catalyst is held to, its own chart, a Rails application by its compose file and a
+    /// Next.js application without configuration, in the Kubernetes of KUBECONFIG; wait until all are
+    /// ready, and remove them.
+    Validate(Validate),
     /// Play a pull request of a small repository, made for this, through the webhook.
     Demo(Demo),
 }
@@ -95,6 +100,7 @@ async fn main() -> std::process::ExitCode {
         }
         Command::Detect(detect) => detect.run(),
         Command::Render(render) => render.run(),
+        Command::Validate(validate) => validate.run().await,
         Command::Demo(demo) => demo.run(cli.common).await,
     };
     match result {

@@ -1,10 +1,7 @@
 //! `cargo xtask e2e`: kubectl against the embedded cluster, then Catalyst installed into a real
 //! Kubernetes, as people would install it.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -73,7 +70,7 @@ impl E2e {
             // The browser of one of its tests.
             tools::ensure(&[tools::BROWSER])?;
             ensure_npm(&root().join("end2end"))?;
-            let suite = node_test("end2end/kubernetes", Path::new("/opt/catalyst/catalyst"))?;
+            let suite = node_test("end2end/kubernetes", &Build::default().run()?)?;
             run_tests(&mut if given { suite } else { inside(&suite) })?;
         }
         Ok(())

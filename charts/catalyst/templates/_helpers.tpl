@@ -18,8 +18,10 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end }}
 
+{{/* The image that a preview of Catalyst has built, else the one that is named. */}}
 {{- define "catalyst.image" -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- $built := dig "images" "catalyst" dict (.Values.global | default dict) -}}
+{{ $built.repository | default .Values.image.repository }}:{{ $built.tag | default .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
 {{/* What every pod of Catalyst's has: Pod Security's "restricted", and room for temporary files. */}}
@@ -49,12 +51,28 @@ securityContext:
   capabilities: {drop: [ALL]}
 {{- end }}
 
+{{/* Whether the web side answers. */}}
+{{- define "catalyst.webProbes" -}}
+startupProbe:
+  httpGet: {path: /api/health/readiness, port: http}
+  periodSeconds: 1
+  failureThreshold: 120
+readinessProbe:
+  httpGet: {path: /api/health/readiness, port: http}
+  periodSeconds: 5
+  timeoutSeconds: 3
+livenessProbe:
+  httpGet: {path: /api/health/liveness, port: http}
+  periodSeconds: 10
+  timeoutSeconds: 5
+{{- end }}
+
 {{/* The settings of both halves. */}}
 {{- define "catalyst.environment" -}}
 - {name: CATALYST_CLUSTER, value: kubernetes}
 - {name: CATALYST_LOG_FORMAT, value: {{ .Values.log.format }}}
 - {name: RUST_LOG, value: {{ .Values.log.filter | quote }}}
-- {name: CATALYST_WEB_URL, value: {{ .Values.url | quote }}}
+- {name: CATALYST_WEB_URL, value: {{ required "url is needed: the dashboard's address" .Values.url | quote }}}
 - {name: CATALYST_METRICS_LISTEN, value: "0.0.0.0:9090"}
 - name: POD_NAME
   valueFrom: {fieldRef: {fieldPath: metadata.name}}

@@ -14,6 +14,7 @@ mod error;
 mod events;
 mod exec;
 mod follow;
+mod gone;
 mod health;
 mod identity;
 pub mod lease;

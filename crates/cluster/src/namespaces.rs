@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::runtime::{conditions, wait::await_condition};
 use kube::{
-    Api, ResourceExt,
+    Api,
     api::{DeleteParams, ListParams, ObjectMeta, PostParams},
 };
 
-use crate::{Cluster, ClusterError, ConnectionError, KubernetesError, WatchError};
+use crate::{Cluster, ClusterError, KubernetesError};
 
 impl Cluster {
     /// The namespace of this name; none where there is none.
@@ -60,26 +59,8 @@ impl Cluster {
         patience: Duration,
     ) -> Result<(), ClusterError> {
         let api: Api<Namespace> = Api::all(self.client());
-        let on = format!("Namespace {name}");
-        let found = api.get_opt(name).await;
-        let Some(found) = found.map_err(|e| self.failed("read", on.clone(), e))? else {
-            return Ok(());
-        };
-        let uid = found.uid().unwrap_or_default();
-        let gone = await_condition(api, name, conditions::is_deleted(&uid));
-        match tokio::time::timeout(patience, gone).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(e)) => Err(WatchError {
-                on,
-                cluster: self.name().to_owned(),
-                source: Box::new(e),
-            }
-            .into()),
-            Err(_) => {
-                let attempt = self.attempt("remove", on);
-                Err(ConnectionError::TimedOut { attempt }.into())
-            }
-        }
+        self.until_gone(api, name, format!("Namespace {name}"), patience)
+            .await
     }
 
     /// Makes the namespace if it is not there. One that is there is taken only if it carries

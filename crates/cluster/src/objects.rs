@@ -1,6 +1,7 @@
 //! Environments and Projects, one at a time.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use catalyst_crd::{Environment, Project};
 use k8s_openapi::NamespaceResourceScope;
@@ -134,6 +135,25 @@ where
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             Err(e) => Err(self.failed("delete", namespace, name, e)),
         }
+    }
+
+    /// Waits until the object of this name is gone, with its finalizers; one of the same name that
+    /// was made anew counts as another one.
+    ///
+    /// # Errors
+    /// [`ConnectionError::TimedOut`](crate::ConnectionError::TimedOut) after `patience`.
+    pub async fn until_gone(
+        &self,
+        namespace: &str,
+        name: &str,
+        patience: Duration,
+    ) -> Result<(), ClusterError>
+    where
+        K: Send + 'static,
+    {
+        let on = format!("{} {namespace}/{name}", K::kind(&()));
+        let api = self.api(namespace);
+        self.cluster.until_gone(api, name, on, patience).await
     }
 
     fn api(&self, namespace: &str) -> Api<K> {

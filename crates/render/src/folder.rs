@@ -170,6 +170,17 @@ impl Folder {
         path.is_empty() || self.below(path).next().is_some()
     }
 
+    /// What lies in a directory, as a folder of its own.
+    #[must_use]
+    pub fn within(&self, directory: &str) -> Self {
+        let skip = prefix(directory);
+        let inside = self.below(directory);
+        let entries = inside.map(|(path, entry)| (path[skip..].to_owned(), entry.clone()));
+        Self {
+            entries: entries.collect(),
+        }
+    }
+
     /// All files at any depth below a directory, with their paths from the root.
     pub fn below<'a>(
         &'a self,
@@ -189,11 +200,7 @@ impl Folder {
 
     /// The names of the files that lie directly in a directory.
     pub fn files<'a>(&'a self, directory: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-        let skip = if directory.is_empty() {
-            0
-        } else {
-            directory.len() + 1
-        };
+        let skip = prefix(directory);
         self.below(directory)
             .filter_map(move |(path, _)| path.get(skip..))
             .filter(|name| !name.contains('/'))
@@ -202,11 +209,7 @@ impl Folder {
     /// The names of the directories that lie directly in a directory, in order.
     #[must_use]
     pub fn directories(&self, directory: &str) -> Vec<&str> {
-        let skip = if directory.is_empty() {
-            0
-        } else {
-            directory.len() + 1
-        };
+        let skip = prefix(directory);
         let mut all: Vec<_> = self
             .below(directory)
             .filter_map(|(path, _)| path.get(skip..)?.split_once('/').map(|(first, _)| first))
@@ -263,6 +266,14 @@ pub fn join(base: &str, path: &str) -> Result<String, FolderError> {
         }
     }
     Ok(parts.join("/"))
+}
+
+/// How long the part of a path is that leads into a directory.
+fn prefix(directory: &str) -> usize {
+    match directory {
+        "" => 0,
+        directory => directory.len() + 1,
+    }
 }
 
 /// The directory of a file's path.
@@ -386,6 +397,15 @@ mod tests {
         ] {
             assert_eq!(join(base, path).ok().as_deref(), expected, "{base} {path}");
         }
+    }
+
+    #[test]
+    fn what_lies_in_a_directory_is_a_folder_of_its_own() {
+        let folder = Folder::of([("a/b/c.txt", "1"), ("a/d", "2"), ("ab/e", "3"), ("f", "4")]);
+        let expected = Folder::of([("b/c.txt", "1"), ("d", "2")]);
+        assert_eq!(folder.within("a"), expected);
+        assert_eq!(folder.within(""), folder);
+        assert!(folder.within("none").is_empty());
     }
 
     #[test]

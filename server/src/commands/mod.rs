@@ -10,6 +10,7 @@ pub mod render;
 pub mod serve;
 pub mod token;
 pub mod uninstall;
+pub mod validate;
 
 use std::io::Write;
 

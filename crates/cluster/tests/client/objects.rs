@@ -1,10 +1,12 @@
-use catalyst_cluster::{EnvironmentClient, ProjectClient};
+use std::time::Duration;
+
+use catalyst_cluster::{ClusterError, ConnectionError, EnvironmentClient, ProjectClient};
 use catalyst_crd::environment::ProjectRef;
 use catalyst_crd::project::ProjectSource;
 use catalyst_crd::{Environment, EnvironmentSpec, Project, ProjectSpec};
 use serde_json::json;
 
-use crate::scene::Scene;
+use crate::scene::{PATIENCE, Scene};
 
 fn environment(namespace: &str, name: &str) -> Environment {
     let mut it = Environment::new(
@@ -133,5 +135,35 @@ async fn a_long_list_is_read_in_pages_and_whole() {
         made.unwrap();
     }
     assert_eq!(client.list(ns).await.unwrap().len(), 510);
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_is_gone_once_its_finalizers_are() {
+    let scene = Scene::with_definitions().await;
+    let client: EnvironmentClient = scene.cluster.objects();
+    let ns = scene.namespace.as_str();
+    let mut held = environment(ns, "preview-7");
+    held.metadata.finalizers = Some(vec!["example.com/keep".to_owned()]);
+    client.create(&held).await.unwrap();
+    client.delete(ns, "preview-7").await.unwrap();
+    let waiting = client.until_gone(ns, "preview-7", Duration::from_millis(300));
+    let error = waiting.await.unwrap_err();
+    assert!(
+        matches!(
+            &error,
+            ClusterError::Connection(ConnectionError::TimedOut { .. })
+        ),
+        "{error}"
+    );
+    let let_go = json!({ "metadata": { "finalizers": null } });
+    let (gone, changed) = tokio::join!(
+        client.until_gone(ns, "preview-7", PATIENCE),
+        client.patch(ns, "preview-7", &let_go)
+    );
+    gone.unwrap();
+    changed.unwrap();
+    assert!(client.get(ns, "preview-7").await.unwrap().is_none());
+    client.until_gone(ns, "preview-7", PATIENCE).await.unwrap();
     scene.stop().await;
 }

@@ -1,8 +1,9 @@
 //! Which commit of which repository is run and how, where the configuration does not say: told from
 //! what the repository holds.
 
-use catalyst_crd::project::Build as TemplateBuild;
+use catalyst_crd::project::{Build as TemplateBuild, Template};
 use catalyst_render::detect::{Plan, Undetected, detect, dockerfile, is_run_by_dockerfile, survey};
+use catalyst_render::folder::join;
 use catalyst_render::source::{Kind, kind, translate};
 use catalyst_render::{Bundle, Folder, compose};
 
@@ -92,19 +93,30 @@ impl Question<'_> {
             // Told there: it names no image.
             return Ok(Build::AsItIs);
         }
-        let bundle = match inspect(context, target, source, "", self.retry, self.now).await? {
+        let template = self.wanted.template.as_ref();
+        let directory = match directory(template) {
+            Ok(directory) => directory,
+            Err(problem) => return Ok(Build::Open(problem.into(), None)),
+        };
+        let seen = inspect(context, target, source, &directory, self.retry, self.now).await?;
+        let bundle = match seen {
             Look::Known(bundle) => bundle,
             Look::Open(step, look_again) => return Ok(Build::Open(step, look_again)),
         };
-        let template = self.wanted.template.as_ref();
-        let ordered = template.and_then(|template| template.builds.first());
-        let conclusion = match builder.filter(|_| by_image) {
-            Some(builder) => ordered_or_told(builder.program(
-                &bundle.folder,
-                &source.known(&bundle.commit),
-                ordered,
-            )),
-            None => conclude(&bundle, source, config, builder, ordered),
+        let place = Place {
+            bundle: &bundle,
+            directory: &directory,
+            ordered: template.and_then(|template| template.builds.first()),
+        };
+        let conclusion = match builder {
+            _ if !bundle.folder.is_directory(&directory) => {
+                let said = format!(
+                    "there is no folder {directory:?} in the repository; correct the template's path in the Project"
+                );
+                Conclusion::Of(Build::Open(Step::failed("NotRecognised", said), None))
+            }
+            Some(builder) if by_image => place.order(builder, &source.known(&bundle.commit)),
+            builder => place.conclude(source, config, builder),
         };
         match (conclusion, builder) {
             (Conclusion::ToBuild(order, port), Some(builder)) => {
@@ -137,78 +149,109 @@ impl Question<'_> {
     }
 }
 
-fn ordered_or_told(ordered: Result<(Order, u16), Problem>) -> Conclusion {
-    match ordered {
-        Ok((order, port)) => Conclusion::ToBuild(Box::new(order), port),
-        Err(problem) => Conclusion::Of(Build::Open(problem.into(), None)),
+/// The directory that is run, relative to the root, which is the empty path.
+fn directory(template: Option<&Template>) -> Result<String, Problem> {
+    let path = template.and_then(|template| template.path.as_deref());
+    // The earlier Catalyst took paths from the root with and without a slash.
+    let path = path.unwrap_or_default().trim_start_matches('/');
+    join("", path).map_err(|error| {
+        let said = format!("the template's path: {error}; correct it in the Project");
+        Problem::new("ConfigRefused", said)
+    })
+}
+
+/// What lies where the template says, and what it has to be built of that.
+struct Place<'a> {
+    bundle: &'a Bundle,
+    directory: &'a str,
+    ordered: Option<&'a TemplateBuild>,
+}
+
+impl Place<'_> {
+    /// The image of what is here.
+    fn order(&self, builder: Builder<'_>, source: &Source) -> Conclusion {
+        match builder.program(&self.bundle.folder, source, self.directory, self.ordered) {
+            Ok((order, port)) => Conclusion::ToBuild(Box::new(order), port),
+            Err(problem) => Conclusion::Of(Build::Open(problem.into(), None)),
+        }
+    }
+
+    /// How it is run where nothing was said about that. What builds images makes the difference: with
+    /// it a compose file that builds comes first, then a Dockerfile; without it, what can be run from
+    /// its source.
+    fn conclude(
+        &self,
+        source: &Source,
+        config: &EnvironmentConfig,
+        builder: Option<Builder<'_>>,
+    ) -> Conclusion {
+        let Self {
+            bundle,
+            directory,
+            ordered,
+        } = *self;
+        let source = source.known(&bundle.commit);
+        if config.image.is_some() {
+            let words = format!("branch {} is at {}", source.branch, bundle.commit);
+            let step = Step::done("Configured", words);
+            return Conclusion::Of(Build::Known(step, source, None));
+        }
+        let folder = &bundle.folder;
+        let inventory = survey(&folder.within(directory));
+        let order = |builder| self.order(builder, &source);
+        // Commands of the configuration are meant for the source.
+        if let Some(builder) = builder.filter(|_| config.command.is_empty()) {
+            if ordered.is_some() {
+                return order(builder);
+            }
+            if builds_by_compose(folder, directory) {
+                return Conclusion::Of(Build::Files(Kind::Compose));
+            }
+            if is_run_by_dockerfile(&inventory) && kind(folder, directory) != Some(Kind::Compose) {
+                return order(builder);
+            }
+        }
+        let port = config
+            .ports
+            .first()
+            .and_then(|port| u16::try_from(port.container_port).ok());
+        match detect(&inventory, port) {
+            Ok(plan) => {
+                let plan = plan.within(directory);
+                let words = plan.words();
+                Conclusion::Of(Build::Known(
+                    Step::done("Detected", words),
+                    source,
+                    Some(plan),
+                ))
+            }
+            Err(error) => match (kind(folder, directory), builder, error) {
+                (Some(kind), _, _) => Conclusion::Of(Build::Files(kind)),
+                (None, Some(builder), _) if dockerfile(&inventory).is_some() => order(builder),
+                (None, _, error @ Undetected::NeedsImageBuild(_)) => Conclusion::Of(Build::Open(
+                    Step::failed("NeedsImageBuild", error.to_string()),
+                    None,
+                )),
+                (None, _, error) => Conclusion::Of(Build::Open(
+                    Step::failed("NotRecognised", error.to_string()),
+                    None,
+                )),
+            },
+        }
     }
 }
 
-/// How a repository is run that nothing was said about. What builds images makes the difference:
-/// with it a compose file that builds comes first, then a Dockerfile; without it, what can be run
-/// from its source.
-fn conclude(
-    bundle: &Bundle,
-    source: &Source,
-    config: &EnvironmentConfig,
-    builder: Option<Builder<'_>>,
-    ordered: Option<&TemplateBuild>,
-) -> Conclusion {
-    let source = source.known(&bundle.commit);
-    if config.image.is_some() {
-        let words = format!("branch {} is at {}", source.branch, bundle.commit);
-        let step = Step::done("Configured", words);
-        return Conclusion::Of(Build::Known(step, source, None));
-    }
-    let folder = &bundle.folder;
-    let inventory = survey(folder);
-    let order = |builder: Builder<'_>| ordered_or_told(builder.program(folder, &source, ordered));
-    // Commands of the configuration are meant for the source.
-    if let Some(builder) = builder.filter(|_| config.command.is_empty()) {
-        if ordered.is_some() {
-            return order(builder);
-        }
-        if builds_by_compose(folder) {
-            return Conclusion::Of(Build::Files(Kind::Compose));
-        }
-        if is_run_by_dockerfile(&inventory) && kind(folder, "") != Some(Kind::Compose) {
-            return order(builder);
-        }
-    }
-    let port = config
-        .ports
-        .first()
-        .and_then(|port| u16::try_from(port.container_port).ok());
-    match detect(&inventory, port) {
-        Ok(plan) => {
-            let words = plan.words();
-            Conclusion::Of(Build::Known(
-                Step::done("Detected", words),
-                source,
-                Some(plan),
-            ))
-        }
-        Err(error) => match (kind(folder, ""), builder, error) {
-            (Some(kind), _, _) => Conclusion::Of(Build::Files(kind)),
-            (None, Some(builder), _) if dockerfile(&inventory).is_some() => order(builder),
-            (None, _, error @ Undetected::NeedsImageBuild(_)) => Conclusion::Of(Build::Open(
-                Step::failed("NeedsImageBuild", error.to_string()),
-                None,
-            )),
-            (None, _, error) => Conclusion::Of(Build::Open(
-                Step::failed("NotRecognised", error.to_string()),
-                None,
-            )),
-        },
-    }
-}
-
-/// Whether a compose file at the root builds what it runs, rather than bringing along databases for
-/// work on the source.
-fn builds_by_compose(folder: &Folder) -> bool {
-    kind(folder, "") == Some(Kind::Compose)
-        && translate(Kind::Compose, folder, "", &compose::Options::default())
-            .is_ok_and(|rendered| !rendered.builds.is_empty())
+/// Whether a compose file in this directory builds what it runs, rather than bringing along
+/// databases for work on the source.
+fn builds_by_compose(folder: &Folder, directory: &str) -> bool {
+    kind(folder, directory) == Some(Kind::Compose)
+        && translate(
+            Kind::Compose,
+            folder,
+            directory,
+            &compose::Options::default(),
+        )
+        .is_ok_and(|rendered| !rendered.builds.is_empty())
 }
 
 #[cfg(test)]
@@ -229,6 +272,14 @@ mod tests {
     }
 
     fn concluded_with(files: &[(&str, &str)], builds: Option<&BuildSettings>) -> Conclusion {
+        concluded_in("", files, builds)
+    }
+
+    fn concluded_in(
+        directory: &str,
+        files: &[(&str, &str)],
+        builds: Option<&BuildSettings>,
+    ) -> Conclusion {
         let bundle = Bundle {
             commit: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
             folder: Folder::of(files.iter().copied()),
@@ -249,13 +300,12 @@ mod tests {
             settings: &settings,
             builds,
         });
-        conclude(
-            &bundle,
-            &source,
-            &EnvironmentConfig::default(),
-            builder,
-            None,
-        )
+        let place = Place {
+            bundle: &bundle,
+            directory,
+            ordered: None,
+        };
+        place.conclude(&source, &EnvironmentConfig::default(), builder)
     }
 
     #[test]
@@ -291,6 +341,44 @@ mod tests {
         assert!(matches!(
             with(&[("backend/Dockerfile", "FROM scratch\n")]),
             Conclusion::ToBuild(order, 8080) if order.context == "backend"
+        ));
+    }
+
+    #[test]
+    fn a_templates_path_is_the_folder_that_is_run_and_nothing_else_counts() {
+        let program = ("package.json", r#"{ "scripts": { "dev": "vite" } }"#);
+        let inner = (
+            "apps/site/package.json",
+            r#"{ "scripts": { "dev": "next dev" } }"#,
+        );
+        let dockerfile = ("Dockerfile", "FROM scratch\nEXPOSE 3000\n");
+        let files = [program, inner, dockerfile];
+        let Conclusion::Of(Build::Known(_, _, Some(plan))) =
+            concluded_in("apps/site", &files, None)
+        else {
+            panic!("it is run from its source");
+        };
+        assert_eq!(plan.start.directory, "apps/site");
+        assert!(
+            plan.install
+                .is_none_or(|step| step.directory == "apps/site")
+        );
+        let builds = BuildSettings {
+            engine: Engine::Kaniko,
+            image: "kaniko".to_owned(),
+            registry: "registry.example.com".to_owned(),
+            insecure: false,
+        };
+        let inner = ("apps/api/Dockerfile", "FROM scratch\nEXPOSE 4000\n");
+        assert!(matches!(
+            concluded_in("apps/api", &[program, inner], Some(&builds)),
+            Conclusion::ToBuild(order, 4000)
+                if order.context == "apps/api" && order.words == "apps/api/Dockerfile"
+        ));
+        let compose = ("apps/all/compose.yaml", "services: { web: { build: . } }\n");
+        assert!(matches!(
+            concluded_in("apps/all", &[program, compose], Some(&builds)),
+            Conclusion::Of(Build::Files(Kind::Compose))
         ));
     }
 

@@ -259,10 +259,9 @@ async fn advance(
             match question.answer().await? {
                 Build::Files(kind) => {
                     let files = Files {
-                        kind,
-                        path: "",
                         values: None,
                         builds: &[],
+                        ..of_template(kind)
                     };
                     (Some(files), Build::AsItIs)
                 }

@@ -132,6 +132,29 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// The same for a repository in which what was looked at lies in this directory.
+    #[must_use]
+    pub fn within(mut self, directory: &str) -> Self {
+        let steps = [
+            self.install.as_mut(),
+            self.build.as_mut(),
+            Some(&mut self.start),
+        ];
+        for step in steps
+            .into_iter()
+            .flatten()
+            .filter(|_| !directory.is_empty())
+        {
+            step.directory = match step.directory.as_str() {
+                "." => directory.to_owned(),
+                inner => format!("{directory}/{inner}"),
+            };
+        }
+        self
+    }
+}
+
 impl Step {
     /// A fixed script for `sh`, with arguments that it sees as `$1` and on.
     fn shell(directory: &str, script: &'static str, arguments: &[&str], words: &str) -> Self {

@@ -43,9 +43,9 @@ pub fn image_names(
 }
 
 impl Builder<'_> {
-    /// The image of the repository's program, and the port that it listens on: by the Dockerfile
-    /// that the template names, else by the one that the repository has, else by one that is made
-    /// for it.
+    /// The image of the program that lies in `directory` (empty: the root), and the port that it
+    /// listens on: by the Dockerfile that the template names, else by the one that is there, else by
+    /// one that is made for it.
     ///
     /// # Errors
     /// If there is none that can be read and none can be made.
@@ -53,9 +53,9 @@ impl Builder<'_> {
         &self,
         folder: &Folder,
         source: &Source,
+        directory: &str,
         build: Option<&Build>,
     ) -> Result<(Order, u16), Problem> {
-        let inventory = survey(folder);
         // The earlier Catalyst took paths from the root with and without a slash.
         let place = |path: &str| {
             join("", path.trim_start_matches('/')).map_err(|error| {
@@ -69,10 +69,13 @@ impl Builder<'_> {
         let path = text(build.and_then(|build| build.path.as_ref()));
         let file = text(build.and_then(|build| build.dockerfile.as_ref()));
         let (context, file) = match (path, file) {
-            (None, None) => match dockerfile(&inventory) {
-                Some(file) => (parent(&file).to_owned(), file),
-                None => return self.generated(&inventory, source, build),
-            },
+            (None, None) => {
+                let inventory = survey(&folder.within(directory));
+                match dockerfile(&inventory).map(|file| join(directory, &file)) {
+                    Some(Ok(file)) => (parent(&file).to_owned(), file),
+                    _ => return self.generated(&inventory, source, directory, build),
+                }
+            }
             (path, file) => {
                 let context = place(&path.unwrap_or_default())?;
                 let file = file.unwrap_or_else(|| "Dockerfile".to_owned());
@@ -106,6 +109,7 @@ impl Builder<'_> {
         &self,
         inventory: &Inventory,
         source: &Source,
+        directory: &str,
         build: Option<&Build>,
     ) -> Result<(Order, u16), Problem> {
         let made = generate(inventory, &self.settings.images).ok_or_else(|| {
@@ -118,7 +122,7 @@ impl Builder<'_> {
         let order = self.order(Parts {
             source,
             name: build_name(build),
-            context: String::new(),
+            context: directory.to_owned(),
             ignore: Some(made.ignore),
             words: format!("a Dockerfile that was made for it ({})", made.reason),
             text: &made.text,

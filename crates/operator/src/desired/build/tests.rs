@@ -216,7 +216,7 @@ fn program(files: &[(&str, &str)], build: Value) -> Result<(Order, u16), String>
     };
     let build = serde_json::from_value(build).unwrap();
     let folder = Folder::of(files.iter().copied());
-    let ordered = builder.program(&folder, &pull_request(), Option::as_ref(&build));
+    let ordered = builder.program(&folder, &pull_request(), "", Option::as_ref(&build));
     ordered.map_err(|problem| problem.message)
 }
 

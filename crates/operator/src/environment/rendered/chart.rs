@@ -250,9 +250,9 @@ async fn images(
             }
         };
         let ordered = match &other {
-            None => builder.program(folder, source, Some(build)),
+            None => builder.program(folder, source, "", Some(build)),
             Some(bundle) => {
-                builder.program(&bundle.folder, &from.known(&bundle.commit), Some(build))
+                builder.program(&bundle.folder, &from.known(&bundle.commit), "", Some(build))
             }
         };
         match ordered {

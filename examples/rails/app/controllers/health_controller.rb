@@ -1,0 +1,6 @@
+class HealthController < ApplicationController
+  def show
+    Visit.exists?
+    render plain: "ok"
+  end
+end
