@@ -1,6 +1,7 @@
 //! The Job that builds an image, and what is kept of it.
 
 mod engine;
+pub mod memory;
 mod order;
 mod outcome;
 
@@ -26,6 +27,7 @@ use super::{Source, Target, digest, variable};
 use crate::builds::{BuildSettings, Engine};
 use crate::settings::OperatorSettings;
 pub use engine::container_name;
+pub use memory::IMAGES;
 pub use order::{Builder, image_names};
 pub use outcome::{Outcome, built_record};
 

@@ -33,7 +33,7 @@ fn buildkit() -> BuildSettings {
     settings(Engine::BuildKit(daemon), true)
 }
 
-fn order(changes: impl FnOnce(&mut Order)) -> Order {
+pub(super) fn order(changes: impl FnOnce(&mut Order)) -> Order {
     let mut order = Order {
         name: "web".to_owned(),
         source: pull_request(),
