@@ -16,7 +16,7 @@ use super::progress::Step;
 use crate::builds::BuildSettings;
 use crate::context::Context;
 use crate::desired::Target;
-use crate::desired::build::{BUILD, Order, Outcome, container_name, identity};
+use crate::desired::build::{BUILD, Order, Outcome, advice, container_name, identity};
 use crate::desired::policy;
 use crate::desired::record::Held;
 use crate::error::Error;
@@ -51,7 +51,7 @@ impl Workshop<'_> {
         } = *self;
         let cluster = &context.cluster;
         if let Some(known) = self.known(order).await? {
-            return Ok(told(order, known));
+            return Ok(self.told(order, known));
         }
         let name = order.job_name(retry);
         let of_another = |job: &Job| {
@@ -65,7 +65,7 @@ impl Workshop<'_> {
         if seen.is_none()
             && let Some(known) = self.recalled(order).await?
         {
-            return Ok(told(order, known));
+            return Ok(self.told(order, known));
         }
         if let Some(policy) = policy::image_builds(target, self.builds) {
             cluster.ensure(&policy).await?;
@@ -109,7 +109,7 @@ impl Workshop<'_> {
                 image,
                 "image_built"
             );
-            return Ok(told(order, self.built(order, image).await?));
+            return Ok(self.told(order, self.built(order, image).await?));
         }
         let why = own.iter().find_map(|pod| pods::failure(pod));
         if why.is_some() || has(&job, "Failed") {
@@ -127,9 +127,25 @@ impl Workshop<'_> {
                 why,
                 "image_build_failed"
             );
-            return Ok(told(order, self.failed(order, why).await?));
+            return Ok(self.told(order, self.failed(order, why).await?));
         }
         Ok(self.waiting(order, own.last()))
+    }
+
+    fn told(&self, order: &Order, outcome: Outcome) -> Image {
+        match (outcome.image, outcome.failure) {
+            (Some(image), _) => Image::Built(image),
+            (None, why) => Image::Open(self.cannot(order, &why.unwrap_or_default()), None),
+        }
+    }
+
+    fn cannot(&self, order: &Order, why: &str) -> Step {
+        let todo = advice(why, order, self.target, self.builds);
+        let (name, words) = (&order.name, &order.words);
+        Step::failed(
+            "ImageBuildFailed",
+            format!("the image of {name} cannot be built by {words}: {why}. {todo}"),
+        )
     }
 
     fn waiting(&self, order: &Order, pod: Option<&Arc<Pod>>) -> Image {
@@ -142,7 +158,7 @@ impl Workshop<'_> {
                 building(order, "it is being built")
             }
             Step::Waiting(said) => building(order, &said.message),
-            Step::Failed(said) => failed(order, &said.message),
+            Step::Failed(said) => self.cannot(order, &said.message),
             other => other,
         };
         Image::Open(step, again)
@@ -188,28 +204,11 @@ async fn stop(
     Ok(())
 }
 
-fn told(order: &Order, outcome: Outcome) -> Image {
-    match (outcome.image, outcome.failure) {
-        (Some(image), _) => Image::Built(image),
-        (None, why) => Image::Open(failed(order, &why.unwrap_or_default()), None),
-    }
-}
-
 fn building(order: &Order, how: &str) -> Step {
     Step::waiting(
         "BuildingImage",
         format!(
             "the image of {} is built by {}: {how}",
-            order.name, order.words
-        ),
-    )
-}
-
-fn failed(order: &Order, why: &str) -> Step {
-    Step::failed(
-        "ImageBuildFailed",
-        format!(
-            "the image of {} cannot be built by {}: {why}. Its log says more; push a correction, or retry",
             order.name, order.words
         ),
     )

@@ -1,5 +1,6 @@
 //! The Job that builds an image, and what is kept of it.
 
+mod advice;
 mod engine;
 pub mod memory;
 mod order;
@@ -26,6 +27,7 @@ use super::workload::SECRETS;
 use super::{Source, Target, digest, variable};
 use crate::builds::{BuildSettings, Engine};
 use crate::settings::OperatorSettings;
+pub use advice::advice;
 pub use engine::container_name;
 pub use memory::IMAGES;
 pub use order::{Builder, image_names};
