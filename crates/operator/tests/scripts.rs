@@ -342,6 +342,27 @@ fn a_repository_that_cannot_be_fetched_says_why_and_what_to_do_in_its_last_line(
 }
 
 #[test]
+fn a_clone_needs_little_memory_whatever_is_in_the_repository() {
+    let origin = repository(&[]);
+    let big = std::fs::File::create(origin.path().join("big")).unwrap();
+    big.set_len(100_000_000).unwrap();
+    let commit = commit(origin.path(), "a file of 100 MB");
+    let code = TempDir::new().unwrap();
+    let limited = Command::new("sh")
+        .args(["-c", "ulimit -v 90000; exec sh \"$0\""])
+        .arg(script("git-clone.sh"))
+        .env("GIT_CLONE_ROOT", code.path())
+        .env("GIT_ALLOW_PROTOCOL", "file")
+        .env("GIT_REPO_URL", url(&origin))
+        .env("GIT_COMMIT", commit)
+        .output()
+        .unwrap();
+    assert!(limited.status.success(), "{}", last_line(&limited.stderr));
+    let size = std::fs::metadata(code.path().join("big")).unwrap().len();
+    assert_eq!(size, 100_000_000);
+}
+
+#[test]
 fn hostile_values_run_nothing_and_fetch_nothing() {
     let origin = repository(&[("a.txt", "one")]);
     let canary = TempDir::new().unwrap();

@@ -35,6 +35,13 @@ cat > "$config" <<'CONFIG'
 	directory = *
 [core]
 	hooksPath = /dev/null
+	# Larger files pass through, and are not held in memory: the container has little, whatever is in the repository.
+	bigFileThreshold = 1m
+	packedGitWindowSize = 16m
+	packedGitLimit = 64m
+[pack]
+	threads = 1
+	windowMemory = 32m
 [init]
 	defaultBranch = main
 [fetch]

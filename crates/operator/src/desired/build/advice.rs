@@ -116,7 +116,12 @@ mod tests {
         for (why, todo) in [
             (
                 "buildctl exited with 1: error: failed to solve: failed to push r/a:1: unexpected status from \
-                 POST request to https://r/v2/a/blobs/uploads/: 403 Forbidden",
+                 HEAD request to http://r/v2/a/blobs/sha256:10173a: 401 Unauthorized",
+                "registry-credentials of the namespace acme",
+            ),
+            (
+                "buildctl exited with 1: error: failed to solve: failed to push r/a:1: denied: requested \
+                 access to the resource is not allowed",
                 "registry-credentials of the namespace acme",
             ),
             (
@@ -127,6 +132,11 @@ mod tests {
             (
                 "buildctl exited with 1: error: failed to solve: failed to push r/a:1: failed to do request: \
                  Head \"https://r/v2/\": dial tcp 10.0.0.1:443: connect: connection refused",
+                "cannot be reached",
+            ),
+            (
+                "buildctl exited with 1: error: failed to solve: failed to push r/a:1: failed to do request: \
+                 Head \"https://r/v2/a/blobs/sha256:10f8a9\": EOF",
                 "cannot be reached",
             ),
             (
