@@ -1,6 +1,6 @@
 // Catalyst in a real Kubernetes: installed once by its chart, used, disturbed, and uninstalled.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 
 import { Repository, sleep, until } from "../system/catalyst.mjs";
 import { Shell } from "../system/shell.mjs";
@@ -276,9 +276,12 @@ const suite = {
   unready: [],
 };
 handmade(suite);
-kinds(suite);
-charts(suite);
-services(suite);
+// They wait for the cluster most of the time, each for repositories of its own.
+describe("every kind of repository", { concurrency: 3 }, () => {
+  kinds(suite);
+  charts(suite);
+  services(suite);
+});
 builds(suite);
 browser(suite);
 operations(suite);

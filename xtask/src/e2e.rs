@@ -94,7 +94,7 @@ fn contract(given: bool) -> Result<()> {
         ]);
         cargo
     };
-    // There is no way out of the cluster's network, so that everything is built before.
+    // Built outside, where the registries are closest.
     run(test().arg("--no-run"))?;
     let (kubeconfig, image) = if given {
         let image = std::env::var("CATALYST_CONTRACT_IMAGE").unwrap_or("busybox".to_owned());

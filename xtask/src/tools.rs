@@ -8,10 +8,12 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// The checkout's folder.
+/// The checkout's folder: as cargo says, since one target folder may serve several checkouts, and what
+/// another one built is not built again.
 pub fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_owned()
+    let here = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    here.parent().map_or_else(|| here.clone(), Path::to_owned)
 }
 
 /// Where cargo puts what it builds.

@@ -357,6 +357,26 @@ async fn a_failing_push_leaves_the_old_commit_serving_and_says_why() {
         failed.status
     );
     assert!(serves(&failed, &first));
+    let namespace = "acme-shop-preview-1";
+    let gone = DeleteParams::default();
+    let services = scene.api::<Service>(namespace);
+    let service = services.get("web").await.unwrap();
+    services.delete("web", &gone).await.unwrap();
+    let ingresses = scene.api::<Ingress>(namespace);
+    let ingress = ingresses.get("web").await.unwrap();
+    ingresses.delete("web", &gone).await.unwrap();
+    // The way there is put back, though it is not known how the new commit is run.
+    scene
+        .until_there::<Service>(namespace, "web", |it| {
+            it.uid() != service.uid()
+                && it.spec.as_ref().unwrap().ports == service.spec.as_ref().unwrap().ports
+        })
+        .await;
+    scene
+        .until_there::<Ingress>(namespace, "web", |it| {
+            it.uid() != ingress.uid() && it.spec == ingress.spec
+        })
+        .await;
 
     // An edit of the Project reaches its Environments.
     let template = json!({ "spec": { "templates": { "development": { "type": "managed", "config": {

@@ -438,6 +438,8 @@ pub fn deployment(target: &Target, workload: &Workload, settings: &OperatorSetti
     let component = of_pods.and_then(|meta| meta.labels.as_ref()?.get_key_value(labels::COMPONENT));
     let own = metadata.labels.get_or_insert_default();
     own.extend(component.map(|(key, source)| (key.clone(), source.clone())));
+    let annotations = metadata.annotations.get_or_insert_default();
+    annotations.insert(labels::PORT.to_owned(), workload.port.to_string());
     Deployment {
         metadata,
         spec: Some(DeploymentSpec {

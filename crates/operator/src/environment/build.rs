@@ -7,7 +7,7 @@ use catalyst_render::source::{Kind, kind, translate};
 use catalyst_render::{Bundle, Folder, compose};
 
 use super::image::{Image, Workshop};
-use super::inspection::{Seen, inspect};
+use super::inspection::{Look, inspect};
 use super::progress::Step;
 use super::wanted::{Mode, Wanted};
 use crate::context::Context;
@@ -93,8 +93,8 @@ impl Question<'_> {
             return Ok(Build::AsItIs);
         }
         let bundle = match inspect(context, target, source, "", self.retry, self.now).await? {
-            Seen::Known(bundle) => bundle,
-            Seen::Open(step, look_again) => return Ok(Build::Open(step, look_again)),
+            Look::Known(bundle) => bundle,
+            Look::Open(step, look_again) => return Ok(Build::Open(step, look_again)),
         };
         let template = self.wanted.template.as_ref();
         let ordered = template.and_then(|template| template.builds.first());

@@ -20,15 +20,15 @@ use crate::desired::inspect::{INSPECT, JOB, RETRIES, Subject, job, key, record, 
 use crate::desired::{Source, Target};
 use crate::error::Error;
 
-/// What a look at the repository has found so far.
-pub(super) enum Seen {
-    /// Its files.
-    Known(Box<Bundle>),
+/// What a look at a checkout has found so far.
+pub(super) enum Look<T> {
+    /// What there is to know.
+    Known(T),
     /// Nothing yet, or nothing at all; and when to look again.
     Open(Step, Option<Timestamp>),
 }
 
-impl Seen {
+impl<T> Look<T> {
     fn open(step: Step) -> Self {
         Self::Open(step, None)
     }
@@ -43,7 +43,7 @@ pub(super) async fn inspect(
     path: &str,
     retry: Option<&str>,
     now: Timestamp,
-) -> Result<Seen, Error> {
+) -> Result<Look<Box<Bundle>>, Error> {
     inspect_as(
         &Subject::source(),
         context,
@@ -65,7 +65,7 @@ pub(super) async fn inspect_as(
     path: &str,
     retry: Option<&str>,
     now: Timestamp,
-) -> Result<Seen, Error> {
+) -> Result<Look<Box<Bundle>>, Error> {
     let key = key(source, path, retry);
     if let Some(report) = kept(context, target, subject, &key) {
         return Ok(read(&report));
@@ -85,8 +85,8 @@ pub(super) async fn inspect_as(
     };
     let job = job(target, source, subject, path, retry, &context.settings);
     let report = match looking.by(&job).await? {
-        Found::Report(report) => report,
-        Found::Open(step, look_again) => return Ok(Seen::Open(step, look_again)),
+        Look::Known(report) => report,
+        Look::Open(step, look_again) => return Ok(Look::Open(step, look_again)),
     };
     keep(context, target, subject, &key, &report).await?;
     Ok(read(&report))
@@ -137,20 +137,6 @@ pub(super) struct Words {
     pub not_done: &'static str,
 }
 
-/// What a Job reports of a checkout.
-pub(super) enum Found {
-    /// Its report, compressed.
-    Report(Vec<u8>),
-    /// None yet, or none at all; and when to look again.
-    Open(Step, Option<Timestamp>),
-}
-
-impl Found {
-    fn open(step: Step) -> Self {
-        Self::Open(step, None)
-    }
-}
-
 /// A look at a checkout by way of a Job.
 pub(super) struct Looking<'a> {
     pub context: &'a Context,
@@ -162,8 +148,8 @@ pub(super) struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    /// Has the Job run, and reads what it reports.
-    pub async fn by(&self, wanted: &Job) -> Result<Found, Error> {
+    /// Has the Job run, and reads what it reports: compressed, as [`keep`] keeps it.
+    pub async fn by(&self, wanted: &Job) -> Result<Look<Vec<u8>>, Error> {
         let Self {
             context,
             target,
@@ -177,7 +163,7 @@ impl Looking<'_> {
         // A Job that is there is left as it is: most of it cannot be changed.
         let job = match caches.jobs.get(&place) {
             Some(job) if job.metadata.deletion_timestamp.is_none() => job,
-            Some(_) => return Ok(Found::open(Step::waiting(words.waiting, words.doing))),
+            Some(_) => return Ok(Look::open(Step::waiting(words.waiting, words.doing))),
             None => context.cluster.ensure(wanted).await?,
         };
         self.forget_others(&wanted.name_any()).await?;
@@ -195,13 +181,13 @@ impl Looking<'_> {
         if let Some(pod) = done {
             let log = log_of(context, target, &pod.name_any()).await?;
             return Ok(match log.as_deref().map(packed) {
-                Some(Ok(report)) => Found::Report(report),
+                Some(Ok(report)) => Look::Known(report),
                 // The log's end may not have been written yet, and a pod may go while it is read.
-                Some(Err(BundleError::Incomplete)) | None => Found::Open(
+                Some(Err(BundleError::Incomplete)) | None => Look::Open(
                     Step::waiting(words.waiting, "the report of the inspection is being read"),
                     now.saturating_add(std::time::Duration::from_secs(1)).ok(),
                 ),
-                Some(Err(error)) => Found::open(Step::failed(words.failed, error.to_string())),
+                Some(Err(error)) => Look::open(Step::failed(words.failed, error.to_string())),
             });
         }
         let succeeded = job.status.as_ref().and_then(|status| status.succeeded);
@@ -214,7 +200,7 @@ impl Looking<'_> {
                     .delete::<Job>(&target.namespace, &job.name_any())
                     .await?;
             }
-            return Ok(Found::open(Step::waiting(
+            return Ok(Look::open(Step::waiting(
                 words.waiting,
                 "the repository was looked at",
             )));
@@ -224,13 +210,10 @@ impl Looking<'_> {
             let why = match why_failed(&job, why, now) {
                 Ok(why) => why,
                 Err(again) => {
-                    return Ok(Found::Open(
-                        Step::waiting(words.waiting, words.doing),
-                        again,
-                    ));
+                    return Ok(Look::Open(Step::waiting(words.waiting, words.doing), again));
                 }
             };
-            return Ok(Found::open(Step::failed(
+            return Ok(Look::open(Step::failed(
                 words.failed,
                 format!("{}: {why} (tried {} times)", words.not_done, RETRIES + 1),
             )));
@@ -238,10 +221,10 @@ impl Looking<'_> {
         Ok(self.waiting(&tries))
     }
 
-    fn waiting(&self, tries: &[Arc<Pod>]) -> Found {
+    fn waiting(&self, tries: &[Arc<Pod>]) -> Look<Vec<u8>> {
         let words = &self.words;
         let Some(newest) = tries.last() else {
-            return Found::open(Step::waiting(words.waiting, words.doing));
+            return Look::open(Step::waiting(words.waiting, words.doing));
         };
         let failed = tries
             .iter()
@@ -249,7 +232,7 @@ impl Looking<'_> {
             .count();
         if let Some(why) = tries.iter().rev().find_map(|pod| pods::failure(pod)) {
             let message = format!("{why}; try {} of {}", failed + 1, RETRIES + 1);
-            return Found::open(Step::waiting(words.waiting, message));
+            return Look::open(Step::waiting(words.waiting, message));
         }
         let commands = [("git-clone".to_owned(), "git fetch".to_owned())].into();
         let (step, look_again) = pods::diagnose(newest, &commands, 0, self.now);
@@ -259,7 +242,7 @@ impl Looking<'_> {
             }
             other => other,
         };
-        Found::Open(step, look_again)
+        Look::Open(step, look_again)
     }
 
     /// Removes the Jobs of earlier commits and attempts.
@@ -287,10 +270,10 @@ impl Looking<'_> {
     }
 }
 
-fn read(report: &[u8]) -> Seen {
+fn read(report: &[u8]) -> Look<Box<Bundle>> {
     match Bundle::unpack(report) {
-        Ok(bundle) => Seen::Known(Box::new(bundle)),
-        Err(error) => Seen::open(Step::failed("InspectionFailed", error.to_string())),
+        Ok(bundle) => Look::Known(Box::new(bundle)),
+        Err(error) => Look::open(Step::failed("InspectionFailed", error.to_string())),
     }
 }
 

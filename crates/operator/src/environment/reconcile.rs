@@ -14,7 +14,7 @@ use super::deploy::Site;
 use super::progress::{Clock, Progress, Step, status};
 use super::rendered::{after_workload, rendered};
 use super::secrets::{self, Secrets};
-use super::serving::{answering, words};
+use super::serving::{answering, keep, words};
 use super::wanted::{Mode, wanted};
 use super::write::Attempt;
 use super::{delete, image, namespace, registry, write};
@@ -229,6 +229,7 @@ async fn advance(
     let secrets = match secrets::sync(context, environment, &target, now).await? {
         Secrets::At(version) => version,
         Secrets::Waiting(step, look_again) => {
+            keep(context, &target).await?;
             progress.build = step;
             progress.look_again = look_again;
             return Ok(());
@@ -266,6 +267,7 @@ async fn advance(
                     (Some(files), Build::AsItIs)
                 }
                 Build::Open(step, look_again) => {
+                    keep(context, &target).await?;
                     progress.build = step;
                     progress.look_again = look_again;
                     return Ok(());

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use catalyst_crd::labels;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::ResourceExt;
@@ -10,7 +12,10 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::pods;
 use crate::cache::Caches;
+use crate::context::Context;
 use crate::desired::workload::NAME;
+use crate::desired::{Target, routing};
+use crate::error::Error;
 
 /// The newest of the ready pods behind the URL.
 pub(super) fn answering(caches: &Caches, namespace: &str) -> Option<Arc<Pod>> {
@@ -21,6 +26,22 @@ pub(super) fn answering(caches: &Caches, namespace: &str) -> Option<Arc<Pod>> {
     let service = caches.services.get(&service)?;
     let selector = service.spec.as_ref()?.selector.as_ref()?;
     newest_ready(&caches.pods_in(namespace), selector)
+}
+
+/// Keeps the way to what answers while nothing is known yet of the commit that is to follow: a look at it
+/// and a build take their time. Of what a repository's files say, the next rendering puts it back.
+pub(super) async fn keep(context: &Context, target: &Target) -> Result<(), Error> {
+    let cluster = &context.cluster;
+    let place = ObjectRef::<Deployment>::new(NAME).within(&target.namespace);
+    let workload = cluster.caches.deployments.get(&place);
+    let Some(port) = workload.and_then(|it| it.annotations().get(labels::PORT)?.parse().ok())
+    else {
+        return Ok(());
+    };
+    cluster.ensure(&routing::service(target, port)).await?;
+    let ingress = routing::ingress(target, None, &context.settings);
+    cluster.ensure(&ingress).await?;
+    Ok(())
 }
 
 /// The Service at the top of the URL's paths.
@@ -61,7 +82,6 @@ pub(super) fn words(pod: &Pod, up: Option<&str>, said: Option<&str>) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use catalyst_crd::labels;
     use jiff::Timestamp;
     use serde_json::json;
 

@@ -18,7 +18,7 @@ use crate::desired::inspect::Subject;
 use crate::desired::record::{record, recorded};
 use crate::desired::rendered::{Desired, Recipe};
 use crate::desired::{Problem, Source, Target};
-use crate::environment::inspection::{Found, Looking, Seen, Words, inspect_as, keep, kept};
+use crate::environment::inspection::{Look, Looking, Words, inspect_as, keep, kept};
 use crate::environment::progress::Step;
 use crate::error::Error;
 
@@ -136,8 +136,8 @@ async fn render(
         &context.settings,
     );
     let report = match looking.by(&job).await? {
-        Found::Report(report) => report,
-        Found::Open(step, look_again) => return Ok(Err(Charted::Open(step, look_again))),
+        Look::Known(report) => report,
+        Look::Open(step, look_again) => return Ok(Err(Charted::Open(step, look_again))),
     };
     let bundle = match Bundle::unpack(&report) {
         Ok(bundle) => bundle,
@@ -248,8 +248,8 @@ async fn images(
             let subject = Subject::other(from);
             let path = build.path.as_deref().unwrap_or_default().trim_matches('/');
             match inspect_as(&subject, context, target, from, path, recipe.retry, now).await? {
-                Seen::Known(bundle) => Some(bundle),
-                Seen::Open(step, look_again) => return Ok(Err(Charted::Open(step, look_again))),
+                Look::Known(bundle) => Some(bundle),
+                Look::Open(step, look_again) => return Ok(Err(Charted::Open(step, look_again))),
             }
         };
         let ordered = match &other {

@@ -18,7 +18,7 @@ use kube::runtime::reflector::ObjectRef;
 use serde_json::Value;
 
 use super::image::{Image, Workshop};
-use super::inspection::{Seen, inspect};
+use super::inspection::{Look, inspect};
 use super::progress::Step;
 use crate::builds::BuildSettings;
 use crate::context::Context;
@@ -83,8 +83,8 @@ pub(super) async fn rendered(
         Err(problem) => return Ok(problem.into()),
     };
     let bundle = match inspect(context, target, source, &path, recipe.retry, now).await? {
-        Seen::Known(bundle) => bundle,
-        Seen::Open(step, look_again) => return Ok(Outcome::open(step, look_again)),
+        Look::Known(bundle) => bundle,
+        Look::Open(step, look_again) => return Ok(Outcome::open(step, look_again)),
     };
     let source = source.known(&bundle.commit);
     let (desired, rendering) = if recipe.files.kind == Kind::Helm {
