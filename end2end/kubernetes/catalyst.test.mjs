@@ -9,9 +9,11 @@ import { browser } from "./browser.mjs";
 import { builds } from "./builds.mjs";
 import { charts } from "./charts.mjs";
 import { disturbances } from "./disturbances.mjs";
+import { failures } from "./failures.mjs";
 import { handmade } from "./handmade.mjs";
 import { kinds } from "./kinds.mjs";
 import { Catalyst, json, kubectl, namespace, visit } from "./kubernetes.mjs";
+import { nextjs } from "./nextjs.mjs";
 import { operations } from "./operations.mjs";
 import { services } from "./services.mjs";
 
@@ -283,6 +285,8 @@ describe("every kind of repository", { concurrency: 3 }, () => {
   services(suite);
 });
 builds(suite);
+failures(suite);
+nextjs(suite);
 browser(suite);
 operations(suite);
 disturbances(suite);
