@@ -78,6 +78,16 @@ export function builds(suite) {
     const log = await kubectl("logs", `job/${newest.metadata.name}`, "-n", within, "-c", "buildctl");
     assert.match(log, /RUN echo installed > \/srv\/installed\n#\d+ CACHED/);
 
+    // Closed and reopened, it runs the image that it had.
+    const had = (await json("get", "deployment", "web", "-n", within)).spec.template.spec.containers[0].image;
+    await repository.event(1, "closed");
+    await repository.gone(1, 120);
+    const reopened = Date.now();
+    await repository.ready(1, await repository.event(1, "reopened"), 120);
+    console.log(`FIGURE reopened to Ready with an image that was built before: ${Date.now() - reopened} ms`);
+    await reached(repository.url(1), "installed second", 10);
+    assert.equal((await json("get", "deployment", "web", "-n", within)).spec.template.spec.containers[0].image, had);
+    assert.deepEqual(await jobs(within), []);
     await repository.event(1, "closed");
     await repository.gone(1, 120);
   });

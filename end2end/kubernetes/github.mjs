@@ -4,6 +4,7 @@
 //   /OWNER/NAME.git/…      fetch and push; a repository comes into being when it is first named
 //   /api/v3/…              the REST API
 //   PUT /pulls/OWNER/NAME  the tests' own: a pull request as it stands now
+//   PUT /hidden/OWNER/NAME and DELETE: the tests' own, too: Git says that there is no such repository
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import http from "node:http";
@@ -12,6 +13,7 @@ import { join } from "node:path";
 const folder = "/srv/repositories";
 const comments = new Map();
 const pulls = new Map();
+const hidden = new Set();
 const statuses = [];
 let ids = 1000;
 // As if the limit were far away.
@@ -19,6 +21,8 @@ let remaining = 5000;
 
 const routes = [
   ["PUT", /^\/pulls\/([^/]+\/[^/]+)$/, (repository, pull) => ok(pulls.set(`${repository}/${pull.number}`, pull) && {})],
+  ["PUT", /^\/hidden\/([^/]+\/[^/]+)$/, (repository) => ok(hidden.add(repository) && {})],
+  ["DELETE", /^\/hidden\/([^/]+\/[^/]+)$/, (repository) => ok({ was: hidden.delete(repository) })],
   ["GET", /^\/api\/v3\/repos\/([^/]+\/[^/]+)\/pulls$/, (repository) => ok(of(pulls, `${repository}/`).filter((p) => p.state === "open"))],
   ["GET", /^\/api\/v3\/repos\/([^/]+\/[^/]+)\/pulls\/(\d+)$/, (repository, number) => found(pulls.get(`${repository}/${number}`))],
   ["GET", /^\/api\/v3\/repos\/([^/]+\/[^/]+)$/, (repository) => found(of(pulls, `${repository}/`)[0]?.base.repo)],
@@ -104,7 +108,8 @@ http
   .createServer((request, response) => {
     const url = new URL(request.url, "http://github");
     const repository = url.pathname.match(/^\/([\w.-]+\/[\w.-]+\.git)(?=\/)/)?.[1];
-    if (repository) git(request, response, url, repository);
+    if (hidden.has(repository?.replace(/\.git$/, ""))) response.writeHead(404).end("Repository not found.");
+    else if (repository) git(request, response, url, repository);
     else api(request, response, url.pathname).catch((error) => response.writeHead(500).end(String(error)));
   })
   .listen(8080, () => console.log("listening"));

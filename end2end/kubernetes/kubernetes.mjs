@@ -211,6 +211,12 @@ export class Catalyst {
     return visit(dashboard + path, { ...options, headers: { cookie: this.cookie } });
   }
 
+  /** A form of the dashboard, sent as the person who has signed in. */
+  post(path, fields) {
+    const headers = { cookie: this.cookie, origin: dashboard, "content-type": "application/x-www-form-urlencoded" };
+    return visit(dashboard + path, { method: "POST", headers, body: new URLSearchParams(fields).toString() });
+  }
+
   /** What a stream of the dashboard tells, until `close`: `events` grows, and `error` says why it ended. */
   stream(path) {
     const { hostname } = new URL(dashboard);
@@ -312,6 +318,11 @@ export class Catalyst {
     const through = ["-c", `http.curloptResolve=github.catalyst.dev:443:${ingress}`];
     const env = { ...process.env, GIT_SSL_CAINFO: join(certificates, "ca.crt") };
     await promisify(execFile)("git", [...through, "push", "--quiet", "--force", this.cloneUrl(repository), "+refs/heads/*:refs/heads/*"], { cwd: repository.folder, env });
+  }
+
+  /** Has GitHub say that there is no such repository, or gives it back. */
+  hide(repository, hidden) {
+    return visit(`${github}/hidden/${repository.name}`, { method: hidden ? "PUT" : "DELETE" });
   }
 
   /** Delivers a webhook through the ingress controller, once GitHub's API says the same. */

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use catalyst_operator::{BuildSettings, Daemon, Engine};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -89,12 +89,38 @@ async fn end(scene: &Scene, job: &Job, kind: &str) {
         .unwrap();
 }
 
+/// Ends a Job as what builds would that tells a digest: by a pod beside the one that nothing runs here.
+async fn end_telling(scene: &Scene, job: &Job, digest: &str) {
+    let mut template = json!(job.spec.as_ref().unwrap().template);
+    let pod = json!({
+        "metadata": {
+            "name": "built", "labels": template["metadata"]["labels"].take(),
+            "annotations": template["metadata"]["annotations"].take(),
+            "ownerReferences": [{
+                "apiVersion": "batch/v1", "kind": "Job", "name": job.name_any(),
+                "uid": job.uid().unwrap(), "controller": true
+            }]
+        },
+        "spec": { "restartPolicy": "Never", "automountServiceAccountToken": false, "containers": [{
+            "name": "buildctl", "image": "busybox",
+            "command": ["sh", "-c", format!("echo {digest} > /dev/termination-log")],
+            "securityContext": { "allowPrivilegeEscalation": false }
+        }] }
+    });
+    let pod = serde_json::from_value(pod).unwrap();
+    let pods = scene.api::<Pod>(NAMESPACE);
+    pods.create(&PostParams::default(), &pod).await.unwrap();
+}
+
 async fn until_it_runs(scene: &Scene, commit: &str) {
-    let image = format!("{REGISTRY}/shop/web-preview-1:{commit}");
+    until_image_runs(scene, &format!("{REGISTRY}/shop/web-preview-1:{commit}")).await;
+}
+
+async fn until_image_runs(scene: &Scene, image: &str) {
     scene
         .until_there::<Deployment>(NAMESPACE, "web", |it| {
             let pod = it.spec.as_ref().unwrap().template.spec.as_ref().unwrap();
-            pod.containers[0].image.as_deref() == Some(&image)
+            pod.containers[0].image.as_deref() == Some(image)
         })
         .await;
 }
@@ -179,6 +205,35 @@ async fn a_failed_build_says_so_and_a_retry_builds_again() {
         .await;
     end(&scene, &again, "Complete").await;
     until_it_runs(&scene, &commit).await;
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_that_comes_back_runs_the_image_that_it_had_without_a_build() {
+    let scene = start().await;
+    scene.project("shop").await;
+    let commit = scene.commit(&[("Dockerfile", "FROM busybox\n")]);
+    scene.environment("shop", "preview-1", &commit).await;
+    let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
+    let image = format!("{REGISTRY}/shop/web-preview-1:{commit}@{digest}");
+    end_telling(&scene, &build_of(&scene, &commit, &[]).await, &digest).await;
+    until_image_runs(&scene, &image).await;
+
+    scene.delete("shop", "preview-1").await;
+    scene.until_environment_gone("shop", "preview-1").await;
+    scene.environment("shop", "preview-1", &commit).await;
+    until_image_runs(&scene, &image).await;
+    assert_eq!(build_jobs(&scene).await, []);
+
+    // One of another name builds its own.
+    scene.environment("shop", "preview-2", &commit).await;
+    let labelled = ListParams::default().labels("catalyst.dev/job-type=build");
+    let others = scene.api::<Job>("acme-shop-preview-2");
+    let start = Instant::now();
+    while others.list(&labelled).await.unwrap().items.is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(60), "no build");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     scene.stop().await;
 }
 

@@ -273,16 +273,93 @@ fn a_commit_that_only_the_pull_request_has_is_found_and_a_missing_one_is_said() 
         ],
     );
     assert!(!output.status.success());
-    let last = String::from_utf8_lossy(&output.stderr)
-        .trim()
-        .lines()
-        .last()
-        .unwrap()
-        .to_owned();
     assert_eq!(
-        last,
-        format!("commit {missing} cannot be fetched from {}", url(&origin))
+        last_line(&output.stderr),
+        format!(
+            "commit {missing} cannot be fetched from {}: branch main does not have it (any more): push again",
+            url(&origin)
+        )
     );
+}
+
+fn last_line(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    text.trim().lines().last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_repository_that_cannot_be_fetched_says_why_and_what_to_do_in_its_last_line() {
+    let origin = repository(&[("a.txt", "one")]);
+    let commit = git(origin.path(), &["rev-parse", "HEAD"]);
+    let gone = format!("{}-gone", url(&origin));
+    for shell in shells() {
+        for (address, sha, branch, why, todo) in [
+            (
+                gone.as_str(),
+                commit.as_str(),
+                "main",
+                "does not appear to be a git repository",
+                "check the URL in the Project",
+            ),
+            (
+                gone.as_str(),
+                "",
+                "main",
+                "does not appear to be a git repository",
+                "check the URL in the Project",
+            ),
+            (
+                &url(&origin),
+                "",
+                "other",
+                "couldn't find remote ref refs/heads/other",
+                "push again",
+            ),
+            (
+                "https://127.0.0.1:9/a.git",
+                commit.as_str(),
+                "main",
+                "Failed to connect to 127.0.0.1",
+                "retry",
+            ),
+        ] {
+            let code = TempDir::new().unwrap();
+            let variables = [
+                ("GIT_REPO_URL", address),
+                ("GIT_COMMIT", sha),
+                ("GIT_BRANCH", branch),
+                ("GIT_ALLOW_PROTOCOL", "file:https"),
+            ];
+            let output = clone_with(&shell, code.path(), &variables);
+            assert!(!output.status.success());
+            let last = last_line(&output.stderr);
+            assert!(
+                [address, why, todo].iter().all(|part| last.contains(part)),
+                "{last}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_clone_needs_little_memory_whatever_is_in_the_repository() {
+    let origin = repository(&[]);
+    let big = std::fs::File::create(origin.path().join("big")).unwrap();
+    big.set_len(100_000_000).unwrap();
+    let commit = commit(origin.path(), "a file of 100 MB");
+    let code = TempDir::new().unwrap();
+    let limited = Command::new("sh")
+        .args(["-c", "ulimit -v 90000; exec sh \"$0\""])
+        .arg(script("git-clone.sh"))
+        .env("GIT_CLONE_ROOT", code.path())
+        .env("GIT_ALLOW_PROTOCOL", "file")
+        .env("GIT_REPO_URL", url(&origin))
+        .env("GIT_COMMIT", commit)
+        .output()
+        .unwrap();
+    assert!(limited.status.success(), "{}", last_line(&limited.stderr));
+    let size = std::fs::metadata(code.path().join("big")).unwrap().len();
+    assert_eq!(size, 100_000_000);
 }
 
 #[test]

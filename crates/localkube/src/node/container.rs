@@ -234,6 +234,25 @@ async fn start(pod: &Arc<Pod>, spec: &Value, attempt: u32) -> Result<Running, St
         "" => "/dev/termination-log",
         given => given,
     };
+    // Many are below a home, where they lie inside of the pod's own; what the pod mounts there goes before.
+    let of_pod = mounts.len();
+    for path in node
+        .host
+        .toolchains
+        .binds
+        .iter()
+        .filter(|path| path.exists())
+    {
+        let meet =
+            |mount: &Mount| path.starts_with(&mount.target) || mount.target.starts_with(path);
+        if !mounts[..of_pod].iter().any(meet) {
+            mounts.push(Mount {
+                source: MountSource::Path(path.clone()),
+                target: path.clone(),
+                read_only: true,
+            });
+        }
+    }
     for (source, target) in [
         (pod.folder.join("home"), "/root"),
         (pod.folder.join("tmp"), "/tmp"),

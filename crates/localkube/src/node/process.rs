@@ -219,7 +219,7 @@ pub(crate) async fn start(
     let (stands, stands_writer) = io::pipe()?;
     pass(&mut fds, stands_writer.into())?;
     let mut arguments: Vec<String> = SANDBOX.iter().map(|&word| word.to_owned()).collect();
-    arguments.extend(sandbox_arguments(host, &launch, &mut fds)?);
+    arguments.extend(sandbox_arguments(&launch, &mut fds)?);
     let (info, info_writer) = io::pipe()?;
     let info_fd = pass(&mut fds, info_writer.into())?;
     arguments.extend(["--info-fd".to_owned(), info_fd.to_string()]);
@@ -379,11 +379,7 @@ async fn first_words(child: tokio::process::Child) -> String {
 }
 
 /// The file system as `bwrap` arguments, and the environment.
-fn sandbox_arguments(
-    host: &Host,
-    launch: &Launch,
-    fds: &mut Vec<FdMapping>,
-) -> io::Result<Vec<String>> {
+fn sandbox_arguments(launch: &Launch, fds: &mut Vec<FdMapping>) -> io::Result<Vec<String>> {
     let mut arguments = Arguments::default();
     arguments.words(&[
         "--uid",
@@ -441,9 +437,6 @@ fn sandbox_arguments(
             &text(&launch.etc.join(name)),
             &format!("/etc/{name}"),
         ]);
-    }
-    for path in &host.toolchains.binds {
-        arguments.words(&["--ro-bind-try", &text(path), &text(path)]);
     }
     let mut mounts: Vec<&Mount> = launch.mounts.iter().collect();
     // A mount inside of another comes after it.

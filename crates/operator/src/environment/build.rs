@@ -131,8 +131,12 @@ impl Question<'_> {
                 Ok(match workshop.build(&order).await? {
                     Image::Built(image) => {
                         let words = format!("{}, built as {image}", order.words);
+                        let said = match order.warning(builder.builds) {
+                            Some(warning) => format!("{words}. {warning}"),
+                            None => words.clone(),
+                        };
                         Build::Built(
-                            Step::done("ImageBuilt", &words),
+                            Step::done("ImageBuilt", said),
                             order.source,
                             BuiltImage { image, port, words },
                         )

@@ -6,7 +6,7 @@ use catalyst_crd::labels;
 use catalyst_model::ids::CommitSha;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
@@ -16,7 +16,7 @@ use super::progress::Step;
 use crate::builds::BuildSettings;
 use crate::context::Context;
 use crate::desired::Target;
-use crate::desired::build::{BUILD, Order, Outcome, built_record, container_name, identity};
+use crate::desired::build::{BUILD, Order, Outcome, advice, container_name, identity};
 use crate::desired::policy;
 use crate::desired::record::Held;
 use crate::error::Error;
@@ -50,21 +50,23 @@ impl Workshop<'_> {
             ..
         } = *self;
         let cluster = &context.cluster;
-        let place =
-            ObjectRef::<ConfigMap>::new(&built_record(&order.name)).within(&target.namespace);
-        if let Some(known) = cluster.caches.config_maps.get(&place)
-            && let Some(known) = Outcome::of(&known, order, retry)
-        {
-            return Ok(match (known.image, known.failure) {
-                (Some(image), _) => Image::Built(image),
-                (None, why) => Image::Open(failed(order, &why.unwrap_or_default()), None),
-            });
+        if let Some(known) = self.known(order).await? {
+            return Ok(self.told(order, known));
         }
         let name = order.job_name(retry);
         let of_another = |job: &Job| {
             job.labels().get(labels::BUILD) == Some(&order.name) && job.name_any() != name
         };
         stop(context, target, of_another).await?;
+        let seen = cluster
+            .caches
+            .jobs
+            .get(&ObjectRef::<Job>::new(&name).within(&target.namespace));
+        if seen.is_none()
+            && let Some(known) = self.recalled(order).await?
+        {
+            return Ok(self.told(order, known));
+        }
         if let Some(policy) = policy::image_builds(target, self.builds) {
             cluster.ensure(&policy).await?;
         }
@@ -73,10 +75,6 @@ impl Workshop<'_> {
             cluster.ensure_unseen(&identity).await?;
         }
         let wanted = order.job(target, retry, self.secrets, &context.settings, self.builds);
-        let seen = cluster
-            .caches
-            .jobs
-            .get(&ObjectRef::<Job>::new(&name).within(&target.namespace));
         // A Job that is there is left as it is: most of it cannot be changed.
         let job = match seen {
             Some(job) if job.metadata.deletion_timestamp.is_none() => job,
@@ -105,14 +103,13 @@ impl Workshop<'_> {
                 &order.image,
                 done.and_then(|pod| pods::last_message(pod, container)),
             );
-            self.remember(order, Some(&image), None).await?;
             tracing::info!(
                 environment = target.owner(),
                 namespace = target.namespace,
                 image,
                 "image_built"
             );
-            return Ok(Image::Built(image));
+            return Ok(self.told(order, self.built(order, image).await?));
         }
         let why = own.iter().find_map(|pod| pods::failure(pod));
         if why.is_some() || has(&job, "Failed") {
@@ -123,7 +120,6 @@ impl Workshop<'_> {
                     return Ok(Image::Open(step, again));
                 }
             };
-            self.remember(order, None, Some(&why)).await?;
             tracing::warn!(
                 environment = target.owner(),
                 namespace = target.namespace,
@@ -131,25 +127,25 @@ impl Workshop<'_> {
                 why,
                 "image_build_failed"
             );
-            return Ok(Image::Open(failed(order, &why), None));
+            return Ok(self.told(order, self.failed(order, why).await?));
         }
         Ok(self.waiting(order, own.last()))
     }
 
-    async fn remember(
-        &self,
-        order: &Order,
-        image: Option<&str>,
-        failure: Option<&str>,
-    ) -> Result<(), Error> {
-        let outcome = Outcome {
-            key: order.key(),
-            retry: self.retry.map(ToOwned::to_owned),
-            image: image.map(ToOwned::to_owned),
-            failure: failure.map(ToOwned::to_owned),
-        };
-        let record = outcome.record(self.target, order);
-        self.context.cluster.ensure(&record).await.map(drop)
+    fn told(&self, order: &Order, outcome: Outcome) -> Image {
+        match (outcome.image, outcome.failure) {
+            (Some(image), _) => Image::Built(image),
+            (None, why) => Image::Open(self.cannot(order, &why.unwrap_or_default()), None),
+        }
+    }
+
+    fn cannot(&self, order: &Order, why: &str) -> Step {
+        let todo = advice(why, order, self.target, self.builds);
+        let (name, words) = (&order.name, &order.words);
+        Step::failed(
+            "ImageBuildFailed",
+            format!("the image of {name} cannot be built by {words}: {why}. {todo}"),
+        )
     }
 
     fn waiting(&self, order: &Order, pod: Option<&Arc<Pod>>) -> Image {
@@ -162,7 +158,7 @@ impl Workshop<'_> {
                 building(order, "it is being built")
             }
             Step::Waiting(said) => building(order, &said.message),
-            Step::Failed(said) => failed(order, &said.message),
+            Step::Failed(said) => self.cannot(order, &said.message),
             other => other,
         };
         Image::Open(step, again)
@@ -213,16 +209,6 @@ fn building(order: &Order, how: &str) -> Step {
         "BuildingImage",
         format!(
             "the image of {} is built by {}: {how}",
-            order.name, order.words
-        ),
-    )
-}
-
-fn failed(order: &Order, why: &str) -> Step {
-    Step::failed(
-        "ImageBuildFailed",
-        format!(
-            "the image of {} cannot be built by {}: {why}. Its log says more; push a correction, or retry",
             order.name, order.words
         ),
     )

@@ -9,6 +9,7 @@ mod inspection;
 mod job;
 mod namespace;
 mod orphans;
+mod outcomes;
 pub mod pods;
 pub mod progress;
 mod reconcile;

@@ -98,10 +98,19 @@ pub fn diagnose(
     describe(container, command, unfinished.is_some(), port, created, now)
 }
 
-/// Why a pod that was to end well has not. Its tries are pods, not restarts.
+/// Why a pod that was to end well has not. Its tries are pods, not restarts. How one ends that is told
+/// to end, because its Job is late for example, is no reason.
 #[must_use]
 pub fn failure(pod: &Pod) -> Option<String> {
+    if pod.metadata.deletion_timestamp.is_some() {
+        return None;
+    }
     let status = pod.status.as_ref()?;
+    // What was done to the pod says more than how its programs ended then.
+    if status.phase.as_deref() == Some("Failed") && status.reason.is_some() {
+        let why = status.message.as_ref().or(status.reason.as_ref())?;
+        return Some(format!("its pod was ended: {}", cut(why)));
+    }
     let containers = status
         .init_container_statuses
         .iter()
@@ -126,6 +135,26 @@ pub fn succeeded(pod: &Pod, container: &str) -> bool {
         .find(|status| status.name == container)
         .and_then(|status| status.state.as_ref()?.terminated.as_ref())
         .is_some_and(|terminated| terminated.exit_code == 0)
+}
+
+/// Whether a container of a pod waits for this image, which cannot be pulled.
+#[must_use]
+pub fn lacks_image(pod: &Pod, image: &str) -> bool {
+    let Some((spec, status)) = pod.spec.as_ref().zip(pod.status.as_ref()) else {
+        return false;
+    };
+    let init = spec.init_containers.iter().flatten();
+    let names: Vec<_> = init
+        .chain(&spec.containers)
+        .filter(|container| container.image.as_deref() == Some(image))
+        .map(|container| container.name.as_str())
+        .collect();
+    let init = status.init_container_statuses.iter();
+    let statuses = init.chain(&status.container_statuses).flatten();
+    statuses
+        .filter(|status| names.contains(&status.name.as_str()))
+        .filter_map(|status| status.state.as_ref()?.waiting.as_ref()?.reason.as_deref())
+        .any(|reason| PULLING.contains(&reason))
 }
 
 /// Whether nothing of a pod runs any more, or will.
@@ -302,190 +331,18 @@ fn last_words(message: &str) -> String {
     cut(line.unwrap_or_default())
 }
 
-/// One short line of printable text.
+/// One short line of printable text. Of a long one the middle is left out: programs tell what they did
+/// first, and why it failed last.
 fn cut(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(LAST_WORDS)
-        .collect()
+    let all: Vec<char> = text.chars().filter(|c| !c.is_control()).collect();
+    if all.len() <= LAST_WORDS {
+        return all.into_iter().collect();
+    }
+    let (head, tail) = (&all[..LAST_WORDS / 2], &all[all.len() - LAST_WORDS / 3..]);
+    let part = |part: &[char]| part.iter().collect::<String>();
+    format!("{} … {}", part(head).trim_end(), part(tail).trim_start())
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn pod(status: Value) -> Pod {
-        serde_json::from_value(json!({
-            "metadata": { "name": "web-1", "creationTimestamp": "2026-01-01T00:00:00Z" },
-            "status": status
-        }))
-        .unwrap()
-    }
-
-    fn diagnose_at(status: Value, seconds: i64) -> Diagnosis {
-        let commands = [("install".to_owned(), "npm ci".to_owned())].into();
-        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let now = Timestamp::from_second(start.as_second() + seconds).unwrap();
-        diagnose(&pod(status), &commands, 8080, now)
-    }
-
-    fn install(state: Value, restarts: i32) -> Value {
-        json!({ "phase": "Pending", "initContainerStatuses": [
-            { "name": "git-clone", "state": { "terminated": { "exitCode": 0 } }, "ready": true, "restartCount": 0, "image": "", "imageID": "" },
-            { "name": "install", "state": state, "lastState": {}, "ready": false, "restartCount": restarts, "image": "node:22", "imageID": "" }
-        ]})
-    }
-
-    #[test]
-    fn a_failing_step_is_named_with_its_command_its_exit_code_and_its_last_words() {
-        let state = json!({ "terminated": { "exitCode": 1, "message": "npm error code E404\nnpm error 404 Not Found - left-pad\n\n" } });
-        let (step, _) = diagnose_at(install(state, 0), 5);
-        assert_eq!(
-            step,
-            Step::waiting(
-                "ContainerFailed",
-                "install exited with 1 (npm ci): npm error 404 Not Found - left-pad; will be tried again (try 1 of 4)"
-            )
-        );
-    }
-
-    #[test]
-    fn three_retries_are_made_and_then_it_has_failed() {
-        let ended = json!({ "terminated": { "exitCode": 1 } });
-        for restarts in 0..3 {
-            assert!(
-                matches!(
-                    diagnose_at(install(ended.clone(), restarts), 5).0,
-                    Step::Waiting(_)
-                ),
-                "{restarts}"
-            );
-        }
-        let (step, _) = diagnose_at(install(ended, 3), 5);
-        assert_eq!(
-            step,
-            Step::failed(
-                "ContainerFailed",
-                "install exited with 1 (npm ci): see its log (tried 4 times)"
-            )
-        );
-        let mut running = install(json!({ "running": {} }), 3);
-        running["initContainerStatuses"][1]["lastState"] =
-            json!({ "terminated": { "exitCode": 1 } });
-        assert!(
-            matches!(diagnose_at(running.clone(), 5).0, Step::Waiting(_)),
-            "the last try is still on"
-        );
-        running["initContainerStatuses"][1]["restartCount"] = json!(4);
-        assert!(matches!(diagnose_at(running, 5).0, Step::Failed(_)));
-    }
-
-    #[test]
-    fn an_image_that_cannot_be_pulled_is_waited_for_and_then_failed() {
-        let state = json!({ "waiting": { "reason": "ImagePullBackOff", "message": "Back-off pulling image \"node:22\"" } });
-        let (step, again) = diagnose_at(install(state.clone(), 0), 10);
-        assert!(
-            matches!(&step, Step::Waiting(said) if said.message.contains("node:22")),
-            "{step:?}"
-        );
-        assert!(again.is_some());
-        let (step, again) = diagnose_at(install(state, 0), 75);
-        assert!(
-            matches!(&step, Step::Failed(said) if said.reason == "ImagePullFailed"),
-            "{step:?}"
-        );
-        assert_eq!(again, None);
-    }
-
-    #[test]
-    fn a_container_that_cannot_be_started_as_it_is_has_failed_with_the_clusters_words() {
-        let state = json!({ "waiting": { "reason": "ImageNotRunnableHere", "message": "use another image" } });
-        let (step, _) = diagnose_at(install(state, 0), 1);
-        assert_eq!(
-            step,
-            Step::failed(
-                "ContainerRefused",
-                "install cannot be started: use another image"
-            )
-        );
-        let late = json!({ "waiting": { "reason": "CreateContainerConfigError", "message": "failed to sync secret cache: timed out waiting for the condition" } });
-        assert!(matches!(
-            diagnose_at(install(late, 0), 1).0,
-            Step::Waiting(_)
-        ));
-        for reason in PASSING {
-            let state = json!({ "waiting": { "reason": reason } });
-            let (step, _) = diagnose_at(install(state, 0), 1);
-            assert!(matches!(step, Step::Waiting(_)), "{reason}: {step:?}");
-        }
-    }
-
-    #[test]
-    fn an_unschedulable_pod_says_why() {
-        let (step, _) = diagnose_at(
-            json!({ "phase": "Pending", "conditions": [
-                { "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient cpu." }
-            ]}),
-            5,
-        );
-        assert!(
-            matches!(&step, Step::Waiting(said) if said.message.contains("Insufficient cpu")),
-            "{step:?}"
-        );
-    }
-
-    #[test]
-    fn a_program_that_does_not_listen_is_told_apart_from_one_that_ends() {
-        let app = |state: Value, restarts: i32| {
-            json!({ "phase": "Running", "containerStatuses": [
-                { "name": "app", "state": state, "ready": false, "restartCount": restarts, "image": "", "imageID": "" }
-            ]})
-        };
-        let (step, _) = diagnose_at(app(json!({ "running": {} }), 0), 5);
-        assert_eq!(
-            step,
-            Step::waiting("NotListening", "nothing listens on port 8080 yet")
-        );
-        let (step, _) = diagnose_at(app(json!({ "terminated": { "exitCode": 0 } }), 0), 5);
-        assert!(
-            matches!(&step, Step::Waiting(said) if said.message.contains("should keep running")),
-            "{step:?}"
-        );
-        let (step, _) = diagnose_at(
-            app(
-                json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } }),
-                3,
-            ),
-            5,
-        );
-        assert!(
-            matches!(&step, Step::Failed(said) if said.message.contains("ran out of memory")),
-            "{step:?}"
-        );
-    }
-
-    #[test]
-    fn last_words_are_one_short_printable_line() {
-        let message = format!("first\n\u{1b}[31m{}\n \n", "x".repeat(1000));
-        let words = last_words(&message);
-        assert!(
-            words.len() <= LAST_WORDS && !words.contains('\u{1b}') && words.contains("xxx"),
-            "{words}"
-        );
-    }
-
-    #[test]
-    fn a_report_counts_only_when_its_container_ended_well() {
-        let with = |code: i32| {
-            pod(json!({ "containerStatuses": [
-                { "name": "inspect", "state": { "terminated": { "exitCode": code, "message": "version" } }, "ready": false, "restartCount": 0, "image": "", "imageID": "" }
-            ]}))
-        };
-        assert!(succeeded(&with(0), "inspect"));
-        assert!(!succeeded(&with(1), "inspect"));
-        assert!(!succeeded(&with(0), "other"));
-    }
-}
+mod tests;

@@ -27,15 +27,26 @@ cd -- "$dir"
 # code left in a volume that outlives its pod. The file is read by the other end of a file:// URL
 # too, which the environment's GIT_CONFIG_COUNT is not.
 config=$(mktemp)
-trap 'rm -f -- "$config"' EXIT
+said=$(mktemp)
+trap 'rm -f -- "$config" "$said"' EXIT
 export GIT_CONFIG_GLOBAL="$config" GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0
 cat > "$config" <<'CONFIG'
 [safe]
 	directory = *
 [core]
 	hooksPath = /dev/null
+	# Larger files pass through, and are not held in memory: the container has little, whatever is in the repository.
+	bigFileThreshold = 1m
+	packedGitWindowSize = 16m
+	packedGitLimit = 64m
+[pack]
+	threads = 1
+	windowMemory = 32m
 [init]
 	defaultBranch = main
+[fetch]
+	# A pack is there as a whole or not at all: what was fetched by half is no commit that is there.
+	unpackLimit = 1
 [http]
 	lowSpeedLimit = 1000
 	lowSpeedTime = 60
@@ -53,8 +64,34 @@ fi
 rm -rf -- .git/config .git/hooks .git/index.lock .git/shallow.lock .git/HEAD.lock
 git init --quiet --template=
 
+# What git says of a command that fails is kept, as the last line is what people read first.
+telling() {
+    if "$@" 2> "$said"; then
+        cat "$said" >&2
+    else
+        cat "$said" >&2
+        return 1
+    fi
+}
 fetch() {
-    git fetch --quiet --force --no-tags --no-recurse-submodules "$@"
+    telling git fetch --quiet --force --no-tags --no-recurse-submodules "$@"
+}
+# failed WHAT: ends with that, why, and what to do about it.
+failed() {
+    why=$(awk '/^(fatal|error): / { sub(/^[a-z]+: /, ""); print; exit }' "$said")
+    case $(cat "$said") in
+        *'No space left'* | *'Out of diskspace'*)
+            todo='the node has no room for the repository' ;;
+        *'not found'* | *'could not read Username'* | *'Authentication failed'* | *'not appear to be a git repository'* | *'does not exist'*)
+            todo='check the URL in the Project, and that Catalyst may read the repository' ;;
+        *'Could not resolve host'* | *'Failed to connect'* | *'onnection refused'* | *'timed out'*)
+            todo='retry once it can be reached' ;;
+        *'not our ref'* | *"couldn't find remote ref"* | *'unadvertised object'*)
+            todo='the commit may have been replaced: push again' ;;
+        *)
+            todo='' ;;
+    esac
+    stop "$1${why:+: $why}${todo:+; $todo}"
 }
 has() {
     git cat-file -e "$1^{commit}" 2>/dev/null
@@ -67,7 +104,7 @@ commit=${GIT_COMMIT:-}
 if [ -z "$commit" ]; then
     printf 'Fetching branch %s\n' "$branch"
     fetch --depth 1 -- "$GIT_REPO_URL" "refs/heads/$branch" \
-        || stop "branch $branch cannot be fetched from $GIT_REPO_URL"
+        || failed "branch $branch cannot be fetched from $GIT_REPO_URL"
     commit=$(git rev-parse --verify --quiet 'FETCH_HEAD^{commit}')
 else
     case $commit in
@@ -81,12 +118,14 @@ else
     fi
     if ! has "$commit"; then
         printf 'Fetching branch %s\n' "$branch"
-        fetch -- "$GIT_REPO_URL" "refs/heads/$branch" || :
+        fetch -- "$GIT_REPO_URL" "refs/heads/$branch" \
+            || failed "commit $commit cannot be fetched from $GIT_REPO_URL"
+        has "$commit" \
+            || stop "commit $commit cannot be fetched from $GIT_REPO_URL: branch $branch does not have it (any more): push again"
     fi
-    has "$commit" || stop "commit $commit cannot be fetched from $GIT_REPO_URL"
 fi
 
-git checkout --quiet --force --detach "$commit" --
+telling git checkout --quiet --force --detach "$commit" -- || failed "commit $commit cannot be checked out"
 [ "$(git rev-parse HEAD)" = "$commit" ] || stop "HEAD is not at $commit after the checkout"
 if [ -n "${GIT_CLONE_CONTEXT:-}" ]; then
     # A link may lead anywhere in the pod that uses the folder.

@@ -56,6 +56,25 @@ pub fn exposed(text: &str, target: Option<&str>, args: &BTreeMap<String, String>
     }
 }
 
+/// Whether an instruction wants a secret of the build (`RUN --mount=type=secret`).
+#[must_use]
+pub fn wants_secrets(text: &str) -> bool {
+    let mounts_one = |instruction: &str| {
+        let mut words = instruction.split_whitespace();
+        words
+            .next()
+            .is_some_and(|word| word.eq_ignore_ascii_case("RUN"))
+            && words
+                .take_while(|word| word.starts_with("--"))
+                .filter_map(|word| word.strip_prefix("--mount="))
+                .any(|mount| mount.split(',').any(|part| part == "type=secret"))
+    };
+    pieces(text)
+        .iter()
+        .filter_map(|piece| piece.instruction.as_deref())
+        .any(mounts_one)
+}
+
 /// Where what is in well-known images listens, whose Dockerfiles say so and are not at hand.
 fn usual_port(image: &str) -> Option<u16> {
     let name = image.rsplit('/').next().unwrap_or(image);
@@ -378,6 +397,23 @@ mod tests {
 
     fn none() -> BTreeMap<String, String> {
         BTreeMap::new()
+    }
+
+    #[test]
+    fn a_secret_is_wanted_by_a_mount_of_an_instruction_that_runs() {
+        for text in [
+            "FROM a\nRUN --mount=type=secret,id=TOKEN cat /run/secrets/TOKEN\n",
+            "FROM a\nrun --network=none \\\n  --mount=id=TOKEN,type=secret true\n",
+        ] {
+            assert!(wants_secrets(text), "{text}");
+        }
+        for text in [
+            "FROM a\n# RUN --mount=type=secret,id=TOKEN true\n",
+            "FROM a\nRUN --mount=type=cache,target=/x true\n",
+            "FROM a\nRUN echo --mount=type=secret\n",
+        ] {
+            assert!(!wants_secrets(text), "{text}");
+        }
     }
 
     #[test]

@@ -45,6 +45,44 @@ async fn a_pod_sees_neither_this_machines_files_nor_its_processes() {
 }
 
 #[tokio::test]
+async fn a_toolchain_below_a_folder_that_pods_have_their_own_of_is_there_in_them() {
+    use std::os::unix::fs::PermissionsExt;
+    let toolchain = tempfile::tempdir_in("/tmp").unwrap();
+    let program = toolchain.path().join("greet");
+    std::fs::write(&program, "#!/bin/sh\necho hello\n").unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let cluster = Cluster::start_on(|host| {
+        host.toolchains.path.insert(0, toolchain.path().to_owned());
+        host.toolchains.binds.insert(toolchain.path().to_owned());
+    })
+    .await;
+    if cluster.node.host.isolation != Isolation::Full {
+        return not_run(&cluster.node.host.limitations);
+    }
+    let path = toolchain.path().display();
+    let text = cluster
+        .output(
+            "greeting",
+            &format!("greet; touch /tmp/own {path}/x; ls /tmp"),
+            json!({}),
+        )
+        .await;
+    assert!(text.contains("hello") && text.contains("own"), "{text}");
+    assert!(text.contains("Read-only file system"), "{text}");
+
+    // What a pod mounts there itself stays whole.
+    let mounted = json!({
+        "volumes": [{ "name": "tmp", "emptyDir": {} }],
+        "containers": [{ "volumeMounts": [{ "name": "tmp", "mountPath": "/tmp" }] }]
+    });
+    let text = cluster
+        .output("mounting", "ls -A /tmp; echo end", mounted)
+        .await;
+    assert_eq!(text.trim(), "end");
+    cluster.stop().await;
+}
+
+#[tokio::test]
 async fn a_pod_cannot_change_the_kernel_or_gain_rights() {
     let Some(cluster) = isolated().await else {
         return;

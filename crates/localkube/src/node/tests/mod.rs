@@ -58,6 +58,11 @@ impl Cluster {
 
     /// With pods kept apart no further than this, whatever the machine allows.
     async fn start_with(most: Isolation) -> Self {
+        Self::start_on(|host| host.isolation = host.isolation.max(most)).await
+    }
+
+    /// On this machine as if it were another in something.
+    async fn start_on(change: impl FnOnce(&mut Host)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = LocalKubeConfig::new(folder.path());
         let objects = Objects::open(None).unwrap();
@@ -66,7 +71,7 @@ impl Cluster {
         let pods = folder.path().join("node/pods");
         std::fs::create_dir_all(&pods).unwrap();
         let mut host = Host::probe(&instance(&config), &pods).await.unwrap();
-        host.isolation = host.isolation.max(most);
+        change(&mut host);
         let tokens = Tokens::open(folder.path()).unwrap();
         let node = Node::start(host, &objects, &tokens, &config, &tasks);
         Self {

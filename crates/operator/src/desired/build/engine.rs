@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use catalyst_render::Warning;
+use catalyst_render::dockerfile::given;
 use k8s_openapi::api::core::v1::{Container, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
@@ -27,6 +29,22 @@ pub fn container_name(engine: &Engine) -> &'static str {
     match engine {
         Engine::Kaniko => "kaniko",
         Engine::BuildKit(_) => "buildctl",
+    }
+}
+
+impl Order {
+    /// What the Dockerfile asks for and does not get from what builds it.
+    #[must_use]
+    pub fn warning(&self, builds: &BuildSettings) -> Option<Warning> {
+        let is_without = builds.engine == Engine::Kaniko && given::wants_secrets(&self.dockerfile);
+        is_without.then(|| {
+            Warning::new(
+                format!("build {}", self.name),
+                // Whatever Kaniko mounts, every command of the Dockerfile can read.
+                "RUN --mount=type=secret finds nothing, as Kaniko could keep no secret from the other \
+                 commands; have images built by BuildKit (CATALYST_BUILD_ENGINE), or build without secrets",
+            )
+        })
     }
 }
 

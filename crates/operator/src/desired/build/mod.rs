@@ -1,6 +1,8 @@
 //! The Job that builds an image, and what is kept of it.
 
+mod advice;
 mod engine;
+pub mod memory;
 mod order;
 mod outcome;
 
@@ -25,7 +27,9 @@ use super::workload::SECRETS;
 use super::{Source, Target, digest, variable};
 use crate::builds::{BuildSettings, Engine};
 use crate::settings::OperatorSettings;
+pub use advice::advice;
 pub use engine::container_name;
+pub use memory::IMAGES;
 pub use order::{Builder, image_names};
 pub use outcome::{Outcome, built_record};
 

@@ -10,7 +10,7 @@ use super::*;
 use crate::builds::{BuildSettings, Daemon, Engine, Identity};
 use crate::desired::tests::{pull_request, target};
 
-fn settings(engine: Engine, insecure: bool) -> BuildSettings {
+pub(super) fn settings(engine: Engine, insecure: bool) -> BuildSettings {
     BuildSettings {
         image: engine.usual_image().to_owned(),
         engine,
@@ -19,7 +19,7 @@ fn settings(engine: Engine, insecure: bool) -> BuildSettings {
     }
 }
 
-fn buildkit() -> BuildSettings {
+pub(super) fn buildkit() -> BuildSettings {
     let daemon = Daemon {
         address: "tcp://catalyst-buildkitd.catalyst-system-builds.svc:1234"
             .parse()
@@ -33,7 +33,7 @@ fn buildkit() -> BuildSettings {
     settings(Engine::BuildKit(daemon), true)
 }
 
-fn order(changes: impl FnOnce(&mut Order)) -> Order {
+pub(super) fn order(changes: impl FnOnce(&mut Order)) -> Order {
     let mut order = Order {
         name: "web".to_owned(),
         source: pull_request(),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalyst_render::helm::Chart;
-use catalyst_render::{Bundle, Folder};
+use catalyst_render::{Bundle, Folder, Warning};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::reflector::ObjectRef;
@@ -57,10 +57,11 @@ pub(super) async fn chart(
         Ok(images) => images,
         Err(open) => return Ok(open),
     };
-    let (request, warnings) = match recipe.request(folder, source, &images.named) {
+    let (request, mut warnings) = match recipe.request(folder, source, &images.named) {
         Ok(request) => request,
         Err(problem) => return Ok(problem.into()),
     };
+    warnings.extend(images.warnings);
     let key = request.key(target);
     let known = kept(context, target, &Subject::chart(), &key);
     let rendering = match known.and_then(|packed| Chart::unpack(&packed)) {
@@ -211,6 +212,8 @@ struct Built {
     named: BTreeMap<String, String>,
     /// What runs, by these names.
     pinned: BTreeMap<String, String>,
+    /// What their Dockerfiles ask for in vain.
+    warnings: Vec<Warning>,
 }
 
 /// Builds the images that the template names.
@@ -264,7 +267,11 @@ async fn images(
         }
     }
     Ok(match built(context, recipe, builds, &orders, now).await? {
-        Images::Built(pinned) => Ok(Built { named, pinned }),
+        Images::Built(pinned, warnings) => Ok(Built {
+            named,
+            pinned,
+            warnings,
+        }),
         Images::Open(step, look_again) => Err(Charted::Open(step, look_again)),
     })
 }

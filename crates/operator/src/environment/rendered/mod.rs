@@ -10,8 +10,8 @@ mod state;
 use std::collections::BTreeMap;
 
 use catalyst_model::ids::CommitSha;
-use catalyst_render::Bundle;
 use catalyst_render::source::Kind;
+use catalyst_render::{Bundle, Warning};
 use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::runtime::reflector::ObjectRef;
@@ -140,8 +140,8 @@ pub(super) async fn rendered(
 
 /// The images that the objects need.
 enum Images {
-    /// All of them, by what they were to be called.
-    Built(BTreeMap<String, String>),
+    /// All of them, by what they were to be called, and what their Dockerfiles ask for in vain.
+    Built(BTreeMap<String, String>, Vec<Warning>),
     /// Some are not there yet, or cannot be.
     Open(Step, Option<Timestamp>),
 }
@@ -182,13 +182,15 @@ async fn translated(
             Err(problem) => return Ok(Err(problem.into())),
         }
     }
-    let built = match built(context, recipe, builds, &orders, now).await? {
-        Images::Built(built) => built,
+    let (built, warnings) = match built(context, recipe, builds, &orders, now).await? {
+        Images::Built(built, warnings) => (built, warnings),
         Images::Open(step, look_again) => return Ok(Err(Outcome::open(step, look_again))),
     };
-    Ok(recipe
-        .desired_with(folder, source, commit, &built)
-        .map_err(Outcome::from))
+    let desired = recipe.desired_with(folder, source, commit, &built);
+    Ok(desired.map_err(Outcome::from).map(|mut desired| {
+        desired.warnings.extend(warnings);
+        desired
+    }))
 }
 
 /// Builds images, side by side. What fails is told first.
@@ -223,7 +225,10 @@ async fn built(
     }
     Ok(match open {
         Some((step, again)) => Images::Open(step, again),
-        None => Images::Built(built),
+        None => {
+            let warnings = orders.iter().filter_map(|order| order.warning(builds));
+            Images::Built(built, warnings.collect())
+        }
     })
 }
 
