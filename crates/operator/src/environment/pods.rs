@@ -328,12 +328,19 @@ fn last_words(message: &str) -> String {
         .rev()
         .map(str::trim)
         .find(|line| !line.is_empty());
-    cut(line.unwrap_or_default())
+    ends(line.unwrap_or_default())
 }
 
-/// One short line of printable text. Of a long one the middle is left out: programs tell what they did
-/// first, and why it failed last.
+/// One short line of printable text.
 fn cut(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(LAST_WORDS)
+        .collect()
+}
+
+/// The same, without the middle of a long one: programs tell what they did first, and why it failed last.
+fn ends(text: &str) -> String {
     let all: Vec<char> = text.chars().filter(|c| !c.is_control()).collect();
     if all.len() <= LAST_WORDS {
         return all.into_iter().collect();
