@@ -6,7 +6,7 @@ import { Repository, sleep, until } from "../system/catalyst.mjs";
 import { Shell } from "../system/shell.mjs";
 import { audited, requests, used } from "./audit.mjs";
 import { browser } from "./browser.mjs";
-import { builds } from "./builds.mjs";
+import { builds, kaniko } from "./builds.mjs";
 import { charts } from "./charts.mjs";
 import { disturbances } from "./disturbances.mjs";
 import { failures } from "./failures.mjs";
@@ -287,11 +287,14 @@ describe("every kind of repository", { concurrency: 3 }, () => {
   kinds(suite);
   charts(suite);
   services(suite);
+  builds(suite);
 });
-builds(suite);
+describe("larger applications", { concurrency: 2 }, () => {
+  describe("Next.js", () => nextjs(suite));
+  describe("catalyst validate", () => validates(suite));
+});
+kaniko(suite);
 failures(suite);
-nextjs(suite);
-validates(suite);
 browser(suite);
 operations(suite);
 disturbances(suite);

@@ -39,10 +39,15 @@ export function failures(suite) {
   const skip = !isOurs && "this cluster's registry cannot be replaced";
 
   /** Opens a pull request with these files, and waits until it is told everywhere that it failed, and how. */
-  async function fails(repository, said, files, seconds = 120) {
+  async function fails(repository, said, files) {
+    const sha = await repository.push(1, "opened", () => Object.entries(files).forEach(([path, text]) => repository.write(path, text)));
+    await isTold(repository, said, 120);
+    return sha;
+  }
+
+  async function isTold(repository, said, seconds) {
     const { catalyst } = suite;
     const within = repository.namespace(1);
-    const sha = await repository.push(1, "opened", () => Object.entries(files).forEach(([path, text]) => repository.write(path, text)));
     const message = await until("it has failed", seconds, async () => {
       const { body } = await catalyst.environmentOf(repository, 1);
       const ready = body.status?.conditions.find((c) => c.type === "Ready" && c.observedGeneration === body.metadata.generation);
@@ -52,7 +57,6 @@ export function failures(suite) {
     // The first words of what is to be done, which Markdown and HTML leave as they are.
     await until("the comment says so", 20, async () => (await catalyst.comments(repository, 1)).some((text) => said.test(text)));
     await until("the page's data says so", 20, async () => said.test(JSON.stringify(JSON.parse((await catalyst.get(`/api/fn/preview?id=${within}`)).text))));
-    return sha;
   }
 
   /** As a person does it, on the page. */
@@ -122,8 +126,10 @@ export function failures(suite) {
 
     test("a repository that is gone says so and what to look at, and a retry finds it once it is back", async () => {
       const repository = await suite.create("vanished");
+      await repository.commitTo(1, true);
       await suite.catalyst.hide(repository, true);
-      const sha = await fails(repository, /cannot be fetched from.*not found; check the URL in the Project/, {}, 200).finally(() => suite.catalyst.hide(repository, false));
+      const sha = await repository.event(1, "opened");
+      await isTold(repository, /cannot be fetched from.*not found; check the URL in the Project/, 200).finally(() => suite.catalyst.hide(repository, false));
       await retry(repository);
       await until("it is ready", 90, async () => (await suite.catalyst.environmentOf(repository, 1)).body.status.phase === "Ready");
       await suite.reached(repository.url(1), "main", 20);
