@@ -1,13 +1,12 @@
 //! Charts as they are rendered, with what stands in for helm.
 
-use catalyst_render::Bundle;
-use catalyst_render::bundle;
 use std::path::Path;
-use std::process::Command;
-use std::process::Output;
+use std::process::{Command, Output};
+
+use catalyst_render::{Bundle, bundle};
 use tempfile::TempDir;
 
-use super::{commit, git, repository, script, shells, write};
+use super::{git, repository, script, shells, write};
 
 /// What the script that has a chart rendered makes of `checkout`, with what stands in for helm.
 fn chart(shell: &(String, Vec<String>), checkout: &Path, repositories: &str) -> Output {

@@ -1,6 +1,7 @@
 //! The checkout of a commit.
 
 use std::process::Command;
+
 use tempfile::TempDir;
 
 use super::{clone, clone_with, commit, git, repository, script, shells, url, write};

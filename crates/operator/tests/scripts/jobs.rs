@@ -1,9 +1,10 @@
 //! The folder of a build, its arguments, dumps, and what an inspection reports.
 
 use std::process::Command;
+
 use tempfile::TempDir;
 
-use super::{clone_with, commit, plan, repository, script, shells, start, url};
+use super::{VITE, clone_with, commit, plan, repository, script, shells, start, url};
 
 #[test]
 fn a_folder_to_be_built_from_that_leads_out_of_the_repository_ends_the_clone() {

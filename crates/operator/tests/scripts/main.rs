@@ -143,3 +143,6 @@ fn plan(files: &[(&str, &str)]) -> Result<Plan, Undetected> {
 fn start(plan: &Plan) -> String {
     plan.start.argv[4..].join(" ")
 }
+
+/// A site of Vite, as `package.json` tells it.
+const VITE: &str = r#"{ "name": "site", "private": true, "type": "module", "scripts": { "dev": "vite", "build": "vite build", "preview": "vite preview" }, "devDependencies": { "vite": "^7.0.0" } }"#;

@@ -2,9 +2,7 @@
 
 use catalyst_render::detect::Undetected;
 
-use super::{plan, script, start};
-
-const VITE: &str = r#"{ "name": "site", "private": true, "type": "module", "scripts": { "dev": "vite", "build": "vite build", "preview": "vite preview" }, "devDependencies": { "vite": "^7.0.0" } }"#;
+use super::{VITE, plan, start};
 
 #[test]
 fn vite_is_told_where_to_listen() {
