@@ -109,7 +109,7 @@ test("a project is added in the dashboard with a preset, and a wrong one says wh
   await page.getByLabel("Repository on GitHub").fill(`acme/${name}`);
   await page.getByLabel("Team").fill("acme");
   await page.getByLabel("Project", { exact: true }).fill(name);
-  await page.getByText("Next.js", { exact: true }).click();
+  await page.getByRole("radio", { name: "Next.js" }).check();
   await page.getByLabel("Branch").fill("no such branch");
   await page.getByRole("button", { name: "Add project" }).click();
   await expect(page.getByRole("alert")).toContainText("branch");
