@@ -290,8 +290,8 @@ describe("every kind of repository", { concurrency: 3 }, () => {
   builds(suite);
 });
 describe("larger applications", { concurrency: 2 }, () => {
-  describe("Next.js", () => nextjs(suite));
-  describe("catalyst validate", () => validates(suite));
+  describe("Next.js", { concurrency: 1 }, () => nextjs(suite));
+  describe("catalyst validate", { concurrency: 1 }, () => validates(suite));
 });
 kaniko(suite);
 failures(suite);

@@ -9,8 +9,6 @@ use crate::desired::registry::REGISTRY_CREDENTIALS;
 
 /// What registries and their clients say where credentials are missing or wrong.
 const REFUSED: &[&str] = &[
-    "401",
-    "403",
     "unauthorized",
     "forbidden",
     "denied",
@@ -20,6 +18,8 @@ const REFUSED: &[&str] = &[
     "no basic auth credentials",
     "insufficient_scope",
 ];
+/// The same as status codes: words of their own, as the digits are in many a digest.
+const REFUSED_STATUS: [&str; 2] = ["401", "403"];
 /// What clients say where nothing answers them, or not as they need it.
 const UNREACHABLE: &[&str] = &[
     "no such host",
@@ -52,6 +52,10 @@ const LATE: &str = "did not end in time";
 pub fn advice(why: &str, order: &Order, target: &Target, builds: &BuildSettings) -> String {
     let said = why.to_ascii_lowercase();
     let is = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    let is_refused = || {
+        let mut words = said.split(|c: char| !c.is_ascii_alphanumeric());
+        is(REFUSED) || words.any(|word| REFUSED_STATUS.contains(&word))
+    };
     let credentials = || {
         format!(
             "the Secret {REGISTRY_CREDENTIALS} of the namespace {}",
@@ -65,7 +69,7 @@ pub fn advice(why: &str, order: &Order, target: &Target, builds: &BuildSettings)
             .to_owned()
     } else if is(RUNNING) {
         usual()
-    } else if is(PUSHING) && is(REFUSED) {
+    } else if is(PUSHING) && is_refused() {
         format!(
             "The registry {registry} refuses what is pushed: put credentials that may push there into {}, \
              and retry",
@@ -136,7 +140,7 @@ mod tests {
             ),
             (
                 "buildctl exited with 1: error: failed to solve: failed to push r/a:1: failed to do request: \
-                 Head \"https://r/v2/a/blobs/sha256:10f8a9\": EOF",
+                 Head \"https://r/v2/a/blobs/sha256:c79401c8625e403a\": EOF",
                 "cannot be reached",
             ),
             (
