@@ -78,7 +78,8 @@ fetch() {
 }
 # failed WHAT: ends with that, why, and what to do about it.
 failed() {
-    why=$(awk '/^(fatal|error): / { sub(/^[a-z]+: /, ""); print; exit }' "$said")
+    # Without the URL, which is said already: what is too long loses its middle.
+    why=$(awk '/^(fatal|error): / { sub(/^[a-z]+: /, ""); print; exit }' "$said" | sed "s/'[^']*' *//g")
     case $(cat "$said") in
         *'No space left'* | *'Out of diskspace'*)
             todo='the node has no room for the repository' ;;
