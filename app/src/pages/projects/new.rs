@@ -24,6 +24,10 @@ const PRESETS: [(&str, &str, &str); 6] = [
     ("static", "Static files", "nginx, port 80"),
 ];
 
+/// What names of teams and projects look like.
+const NAME: &str = "[a-z]([a-z0-9]|-(?=[a-z0-9]))*";
+const NAME_TITLE: &str = "Lower-case letters, digits and single hyphens";
+
 /// `/projects/new`
 #[component]
 pub(crate) fn NewProjectPage() -> impl IntoView {
@@ -167,10 +171,6 @@ fn Form(teams: Vec<TeamView>) -> impl IntoView {
     }
     .into_any()
 }
-
-/// What names of teams and projects look like.
-const NAME: &str = "[a-z]([a-z0-9]|-(?=[a-z0-9]))*";
-const NAME_TITLE: &str = "Lower-case letters, digits and single hyphens";
 
 #[cfg(all(test, feature = "ssr"))]
 mod tests {

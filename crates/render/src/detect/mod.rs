@@ -130,9 +130,7 @@ impl Plan {
             self.port
         )
     }
-}
 
-impl Plan {
     /// The same for a repository in which what was looked at lies in this directory.
     #[must_use]
     pub fn within(mut self, directory: &str) -> Self {
