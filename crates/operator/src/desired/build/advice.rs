@@ -50,7 +50,10 @@ const LATE: &str = "did not end in time";
 /// What to do about it, as sentences; and what the Dockerfile asked for in vain.
 #[must_use]
 pub fn advice(why: &str, order: &Order, target: &Target, builds: &BuildSettings) -> String {
-    let said = why.to_ascii_lowercase();
+    // Its name is its project's, and may be any of these words.
+    let name = order.image.rsplit_once(':');
+    let name = name.map_or(order.image.as_str(), |(name, _)| name);
+    let said = why.replace(name, "").to_ascii_lowercase();
     let is = |words: &[&str]| words.iter().any(|word| said.contains(word));
     let is_refused = || {
         let mut words = said.split(|c: char| !c.is_ascii_alphanumeric());
@@ -152,6 +155,15 @@ mod tests {
         ] {
             assert!(about(why).contains(todo), "{why}: {}", about(why));
         }
+    }
+
+    #[test]
+    fn what_a_project_is_called_is_not_taken_for_what_a_registry_says() {
+        let order = order(|order| order.image = "r/denied/web:1".to_owned());
+        let why = "buildctl exited with 1: error: failed to solve: failed to push r/denied/web:1: failed to do \
+                   request: Head \"https://r/v2/\": EOF";
+        let said = advice(why, &order, &target(), &settings(Engine::Kaniko, false));
+        assert!(said.contains("cannot be reached"), "{said}");
     }
 
     #[test]
