@@ -6,6 +6,7 @@ use crate::compose::Context;
 
 use serde_json::{Map, Value};
 
+use super::meant;
 use crate::compose::load::{OUTSIDE, scalar};
 use crate::folder::{join, parent};
 use crate::rendered::{BuildSpec, RenderError, dns_name};
@@ -23,9 +24,15 @@ pub(super) fn image(
         .filter(|image| !image.trim().is_empty());
     let Some(build) = service.get("build").filter(|build| !build.is_null()) else {
         let named = named.ok_or_else(|| {
+            let typo = service.keys().find_map(|key| Some((key, meant(key)?)));
+            let typo = typo.filter(|(_, meant)| matches!(*meant, "image" | "build"));
+            let hint = typo.map(|(key, meant)| format!("; is {key:?} to be {meant:?}?"));
             RenderError::new(
                 format!("service {name}"),
-                "it has neither an image nor a build",
+                format!(
+                    "it has neither an image nor a build{}",
+                    hint.unwrap_or_default()
+                ),
             )
         })?;
         if named.contains(char::is_whitespace) {

@@ -91,6 +91,9 @@ const KNOWN: &[&str] = &[
     "dns_opt",
 ];
 
+/// What is said of a key that nothing more can be said of.
+const UNKNOWN: &str = "is not translated";
+
 /// Why a key has no counterpart, where more can be said than that.
 fn reason(key: &str) -> &'static str {
     match key {
@@ -112,8 +115,17 @@ fn reason(key: &str) -> &'static str {
             "is not available to previews"
         }
         "provider" | "models" => "is not translated: it is started by Docker itself",
-        _ => "is not translated",
+        _ => UNKNOWN,
     }
+}
+
+/// The key that was probably meant, of those that a service may have.
+fn meant(key: &str) -> Option<&'static str> {
+    let alike = KNOWN
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(key, known), *known));
+    let (distance, nearest) = alike.min()?;
+    (distance <= key.len() / 3 && key.len() > 2).then_some(nearest)
 }
 
 /// A `$(` in a value would be replaced by Kubernetes.
@@ -135,7 +147,12 @@ pub(super) fn translate(
             && !SILENT.contains(&key.as_str())
             && !key.starts_with("x-")
         {
-            context.warn(format!("{subject}: {key}"), reason(key));
+            let reason = reason(key);
+            let message = match meant(key).filter(|_| reason == UNKNOWN) {
+                Some(meant) => format!("{reason}; did you mean {meant:?}?"),
+                None => reason.to_owned(),
+            };
+            context.warn(format!("{subject}: {key}"), message);
         }
     }
     let object = dns_name(name, 63);
