@@ -1,6 +1,8 @@
 //! One recipe a language.
 
 use super::{Dockerfile, PORT, Writer, place, title};
+use serde_json::json;
+
 use crate::Images;
 use crate::detect::{Directory, Stack};
 
@@ -25,6 +27,23 @@ const BUILT_SITES: &[(&str, &str)] = &[
 /// beginning, as applications of one page expect it.
 const SITE: &str = r#"RUN printf 'pid /tmp/nginx.pid;\nevents {}\nhttp { include /etc/nginx/mime.types; client_body_temp_path /tmp/b; proxy_temp_path /tmp/p; fastcgi_temp_path /tmp/f; uwsgi_temp_path /tmp/u; scgi_temp_path /tmp/s; server { listen 8080; root /srv; location / { try_files $uri $uri/ $uri.html /index.html; } } }\n' > /etc/nginx/nginx.conf"#;
 const NGINX: &str = "nginx:1.28-alpine";
+
+/// What the package managers of Node.js read before they install.
+const MANIFESTS: &[&str] = &[
+    "package.json",
+    "package-lock.json",
+    "npm-shrinkwrap.json",
+    "pnpm-lock.yaml",
+    ".pnpmfile.cjs",
+    "yarn.lock",
+    ".yarnrc",
+    ".yarnrc.yml",
+    "bun.lock",
+    "bun.lockb",
+    "bunfig.toml",
+    ".npmrc",
+];
+const MANIFEST_FOLDERS: &[&str] = &[".yarn", "patches"];
 
 pub(super) fn of(
     stack: &Stack,
@@ -64,7 +83,7 @@ pub(super) fn site(directory: &Directory, images: &Images) -> Option<Dockerfile>
     // JSON, so that a blank in a name is no end of it.
     writer
         .from(NGINX, None)
-        .line(&format!("COPY {}", serde_json::json!([from, "/srv/"])))
+        .line(&format!("COPY {}", json!([from, "/srv/"])))
         .line(SITE);
     writer.start(PORT, &["nginx", "-g", "daemon off;"]);
     Some(writer.done(PORT, "a static site".to_owned()))
@@ -133,13 +152,23 @@ fn node(
         "bun" => drop(writer.line("RUN npm install --global bun@1")),
         _ => {}
     }
-    writer
-        .line(&format!("WORKDIR {}", place(home)))
-        .line("COPY . /app");
     writer.line(
         "ENV NEXT_TELEMETRY_DISABLED=1 ASTRO_TELEMETRY_DISABLED=1 NUXT_TELEMETRY_DISABLED=1 CI=1",
     );
+    writer.line(&format!("WORKDIR {}", place(home)));
+    let manifests = Some(home)
+        .filter(|home| home.path == directory.path)
+        .and_then(manifests);
+    for copy in manifests.iter().flatten() {
+        writer.line(&format!("COPY {}", json!(copy)));
+    }
+    if manifests.is_none() {
+        writer.line("COPY . /app");
+    }
     writer.run(&[cache], &install);
+    if manifests.is_some() {
+        writer.line("COPY . /app");
+    }
     writer.line(&format!("WORKDIR {at}"));
     if stack.build.is_some() {
         writer.run(&[], &[manager, "run", "build"]);
@@ -221,6 +250,32 @@ fn node(
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     writer.start(port, &words);
     Some(port)
+}
+
+/// What a package manager reads of a directory, in words for `COPY`, where it reads nothing else: what is
+/// installed is kept then until one of these changes. None where scripts of its own run with it, or
+/// packages of the repository itself are installed.
+fn manifests(directory: &Directory) -> Option<Vec<Vec<String>>> {
+    let scripts = ["preinstall", "install", "postinstall", "prepare"];
+    let is_more = scripts.iter().any(|name| directory.script(name).is_some())
+        || directory.get("workspaces").is_some()
+        || directory.get("local-dependencies").is_some()
+        || directory.has("pnpm-workspace.yaml");
+    if is_more {
+        return None;
+    }
+    let within = |name: &str| match directory.path.as_str() {
+        "." => name.to_owned(),
+        path => format!("{path}/{name}"),
+    };
+    let files = MANIFESTS
+        .iter()
+        .filter_map(|name| directory.first_of(&[name]));
+    let files = files.map(within).chain(["./".to_owned()]).collect();
+    let folders = MANIFEST_FOLDERS.iter().copied();
+    let folders = folders.filter(|name| directory.knows("directory", name));
+    let folders = folders.map(|name| vec![within(name), format!("./{name}")]);
+    Some(std::iter::once(files).chain(folders).collect())
 }
 
 fn python(writer: &mut Writer, stack: &Stack, directory: &Directory) -> Option<u16> {

@@ -47,6 +47,19 @@ impl Examination<'_> {
             }
         }
         self.fact("dependencies", &count.to_string());
+        let local = |version: &Value| {
+            let kinds = ["file:", "link:", "portal:", "workspace:", "."];
+            version
+                .as_str()
+                .is_some_and(|text| kinds.iter().any(|kind| text.starts_with(kind)))
+        };
+        let mut versions = ["dependencies", "devDependencies", "optionalDependencies"]
+            .iter()
+            .filter_map(|kind| package[kind].as_object())
+            .flat_map(serde_json::Map::values);
+        if versions.any(local) {
+            self.fact("local-dependencies", "yes");
+        }
         if !package["workspaces"].is_null() {
             self.fact("workspaces", "yes");
         }
