@@ -34,9 +34,10 @@ pub(crate) const SANDBOX: &[&str] = &[
     "--die-with-parent",
 ];
 
-/// Joins the control groups named before `--`, then becomes the rest of its arguments.
-pub(crate) const JOIN: &str =
-    r#"while [ "$1" != -- ]; do echo 0 > "$1" || exit 125; shift; done; shift; exec "$@""#;
+/// Joins the control groups named before `--`, then becomes the rest of its arguments. Whoever starts
+/// Catalyst in the background may have it ignore signals such as that of Ctrl-C, which is inherited.
+pub(crate) const JOIN: &str = r#"while [ "$1" != -- ]; do echo 0 > "$1" || exit 125; shift; done
+shift; exec /usr/bin/env --default-signal "$@""#;
 
 /// The first thing inside of a sandbox: says on file 3 that it stands, closes it, and becomes the
 /// container's program.
@@ -503,4 +504,22 @@ pub(crate) fn in_memory(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
     file.write_all(content)?;
     file.rewind()?;
     Ok(file.into())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::JOIN;
+
+    #[test]
+    fn what_is_started_in_a_container_ignores_no_signal() {
+        let line =
+            r#"trap "" INT QUIT HUP; exec sh -c "$0" sh -- sh -c 'grep SigIgn /proc/$$/status'"#;
+        let ended = std::process::Command::new("sh")
+            .args(["-c", line, JOIN])
+            .output()
+            .unwrap();
+        let ignored = String::from_utf8(ended.stdout).unwrap();
+        assert_eq!(ignored.trim(), "SigIgn:\t0000000000000000");
+    }
 }
