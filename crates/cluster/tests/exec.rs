@@ -35,9 +35,15 @@ async fn until_shown(exec: &mut Exec, seen: &mut String, text: &str) {
             }
         }
     };
-    tokio::time::timeout(scene::PATIENCE, reading)
-        .await
-        .unwrap_or_else(|_| panic!("never showed {text:?}"));
+    let shown = tokio::time::timeout(scene::PATIENCE, reading).await;
+    if shown.is_err() {
+        let tail: String = seen.chars().rev().take(200).collect();
+        let tail: String = tail.chars().rev().collect();
+        panic!(
+            "never showed {text:?} in {} bytes, the last {tail:?}",
+            seen.len()
+        );
+    }
 }
 
 #[tokio::test]
