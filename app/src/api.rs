@@ -142,6 +142,19 @@ pub async fn get_platform(slug: String) -> Result<ProjectPlatform, AppError> {
     server::answer(previews.platform(&actor, &slug).await)
 }
 
+/// Keeps how a project's pull requests are run; what is empty is left to the repository.
+#[server(prefix = "/api/fn", endpoint = "override-run", output = Answer)]
+pub async fn override_run(
+    slug: String,
+    command: String,
+    port: String,
+    path: String,
+) -> Result<(), AppError> {
+    let (previews, actor) = server::caller()?;
+    let run = server::answer(server::run(command, &port, path))?;
+    server::answer(previews.override_run(&actor, &slug, run).await)
+}
+
 /// One Environment of a project.
 #[server(prefix = "/api/fn", endpoint = "environment", input = GetUrl, output = Answer)]
 pub async fn get_environment(slug: String, name: String) -> Result<EnvironmentPage, AppError> {
@@ -199,7 +212,9 @@ pub async fn read_operations() -> Result<OperationsView, AppError> {
 mod server {
     use std::time::Duration;
 
-    use catalyst_model::{ids::CommitSha, secrets::SecretLevel, state::Role, views::LogQuery};
+    use catalyst_model::{
+        ids::CommitSha, platform::RunOverride, secrets::SecretLevel, state::Role, views::LogQuery,
+    };
     use catalyst_previews::{Actor, Error, NewManualPreview, NewProject, Previews, SecretToWrite};
     use futures::StreamExt;
     use leptos::prelude::use_context;
@@ -264,11 +279,7 @@ mod server {
             "image" => (None, image, port.filter(|port| !port.trim().is_empty())),
             _ => (None, None, None),
         };
-        let port = port.map(|port| port.trim().parse()).transpose();
-        let port = port.map_err(|_| {
-            let problem = "expected a number from 1 to 65535".to_owned();
-            invalid("port", problem)
-        })?;
+        let port = number(port)?;
         Ok(NewManualPreview {
             team: team.to_owned(),
             project: project.to_owned(),
@@ -302,6 +313,23 @@ mod server {
             cluster: None,
             preset: Some(preset),
         }
+    }
+
+    /// What a form says of how a project is run.
+    pub(super) fn run(command: String, port: &str, path: String) -> Result<RunOverride, Error> {
+        Ok(RunOverride {
+            command: Some(command),
+            port: number(Some(port.to_owned()).filter(|it| !it.trim().is_empty()))?,
+            path: Some(path),
+        })
+    }
+
+    fn number(port: Option<String>) -> Result<Option<u16>, Error> {
+        let port = port.map(|port| port.trim().parse()).transpose();
+        port.map_err(|_| Error::Invalid {
+            field: "port",
+            problem: "expected a number from 1 to 65535".to_owned(),
+        })
     }
 
     pub(super) fn commit(text: &str) -> Result<CommitSha, Error> {

@@ -1,5 +1,5 @@
 // A project's platform: its environments, its secrets from the form to what runs, and what is missing.
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { visit } from "../system/catalyst.mjs";
 import { app, expect, test, until } from "./journey";
@@ -119,4 +119,46 @@ test("a project is added in the dashboard with a preset, and a wrong one says wh
   await expect(page.getByText(`Project ${name} of team acme.`)).toBeVisible();
   await expect(page.locator(".platform-template")).toContainText("next");
   await expect(page.locator(".platform-list").last()).toContainText(`acme/${name}`);
+});
+
+test("a wrong guess is overridden with one click or in words of one's own, which pushes remember, until it is left to the repository", async ({ page, repository, signIn }) => {
+  const answers = (name: string, version: string) =>
+    `require("node:http").createServer((request, response) => response.end("${name} ${version}")).listen(process.env.PORT);`;
+  const write = (version: string) => () => {
+    app("")(repository.folder);
+    const scripts = { dev: "node server.js", start: "node other.js" };
+    writeFileSync(join(repository.folder, "package.json"), JSON.stringify({ scripts }));
+    for (const name of ["server", "other", "third"]) writeFileSync(join(repository.folder, `${name}.js`), answers(name, version));
+    mkdirSync(join(repository.folder, "web"), { recursive: true });
+    writeFileSync(join(repository.folder, "web", "index.html"), `web ${version}`);
+  };
+  await repository.ready(1, await repository.push(1, "opened", write("one")));
+  const shows = (text: string) => until(`the preview shows ${text}`, 60, async () => (await visit(repository.url(1))).text === text);
+  await shows("server one");
+
+  await signIn();
+  await page.goto("/projects");
+  await page.getByRole("link", { name: repository.project, exact: true }).first().click();
+  const section = page.getByRole("region", { name: "How it is run" });
+  await expect(section).toContainText(/Node.*\((certain|likely|a guess): /);
+  const instead = section.getByRole("group", { name: "Run instead:" });
+  await page.waitForLoadState("networkidle");
+  await instead.getByRole("button", { name: "npm run start" }).click();
+  await shows("other one");
+  await repository.ready(1, await repository.push(1, "synchronize", write("two")));
+  await shows("other two");
+  await page.reload();
+  await page.waitForLoadState("networkidle");
+  await instead.getByRole("button", { name: "serve index.html in web" }).click();
+  await shows("web two");
+
+  await expect(section.getByText("Your team says how")).toBeVisible();
+  await section.getByLabel("Folder").fill("");
+  await section.getByLabel("Command").fill("node third.js");
+  await section.getByRole("button", { name: "Run it so" }).click();
+  await shows("third two");
+
+  await instead.getByRole("button", { name: "what is found out" }).click();
+  await expect(section.getByText("Something else")).toBeVisible();
+  await shows("server two");
 });

@@ -13,7 +13,7 @@ pub mod project;
 
 pub use conditions::{ConditionType, set_condition};
 pub use config::EnvironmentConfig;
-pub use environment::{Environment, EnvironmentSpec, EnvironmentStatus};
+pub use environment::{Alternative, Environment, EnvironmentSpec, EnvironmentStatus};
 pub use preset::Preset;
 pub use project::{Project, ProjectSpec, ProjectStatus};
 

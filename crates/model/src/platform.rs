@@ -22,6 +22,8 @@ pub struct ProjectPlatform {
     pub installation: Option<String>,
     /// Its repositories, the first one first.
     pub sources: Vec<SourceView>,
+    /// How its pull requests are run.
+    pub run: RunView,
     /// How each type of Environment is run, by type.
     pub templates: Vec<TemplateView>,
     /// Its Environments, by type and name.
@@ -43,6 +45,42 @@ pub struct SourceView {
     pub url: String,
     /// The branch that is run where no commit is named.
     pub branch: String,
+}
+
+/// How a project's pull requests are run, as far as its team says so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunView {
+    /// What was found out from the repository lately, how sure that is, and why.
+    pub found: Option<String>,
+    /// What it could be instead.
+    pub alternatives: Vec<RunAlternative>,
+    /// What the team says instead.
+    pub said: RunOverride,
+    /// Why it cannot be said here.
+    pub fixed: Option<String>,
+    /// Whether the one who looks may say it.
+    pub may_change: bool,
+}
+
+/// A way to run a repository, to be said in one go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunAlternative {
+    /// What a person would call it.
+    pub words: String,
+    /// What is said then.
+    pub run: RunOverride,
+}
+
+/// What a team says of how its repository is run. What is empty is found out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunOverride {
+    /// The command, as it would be typed into a shell.
+    pub command: Option<String>,
+    /// Where it listens.
+    pub port: Option<u16>,
+    /// The folder, relative to the repository's root.
+    pub path: Option<String>,
 }
 
 /// How Environments of one type are run.

@@ -270,6 +270,7 @@ mod tests {
                 ),
                 condition(ConditionType::Ready, Some(true), "Ready", "", Some(3), now),
             ],
+            ..EnvironmentStatus::default()
         });
         environment
     }

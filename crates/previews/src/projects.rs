@@ -4,6 +4,7 @@ mod check;
 mod create;
 mod follow;
 mod home;
+mod run;
 mod sync;
 
 use catalyst_model::views::ProjectView;
@@ -11,6 +12,7 @@ use catalyst_model::views::ProjectView;
 pub(crate) use check::{check_branch, check_clone_url};
 pub use create::NewProject;
 pub(crate) use follow::Generations;
+pub(crate) use run::{alternatives, fixed, found, said};
 pub(crate) use sync::repository_of;
 
 use crate::Previews;

@@ -1,5 +1,6 @@
 //! A project's platform: how it is run, what runs of it, and its secrets.
 
+mod run;
 mod secrets;
 
 use catalyst_model::{
@@ -23,6 +24,7 @@ use crate::{
     pages::not_found::Missing,
     status::Tone,
 };
+use run::Run;
 use secrets::Secrets;
 
 /// Where a project's page is.
@@ -158,6 +160,7 @@ fn Platform(platform: ProjectPlatform, reload: Callback<()>) -> impl IntoView {
             </h2>
             <Environments slug=slug.clone() environments=platform.environments.clone() />
         </section>
+        <Run platform=platform.clone() reload />
         <section aria-labelledby="templates-title">
             <h2 class="section-head" id="templates-title">
                 "Templates"

@@ -48,7 +48,16 @@ pub struct Workload {
     pub words: String,
     /// The commit that it runs.
     pub commit: Option<CommitSha>,
+    /// Whether its source lies in its pod, so that a person can put it right there.
+    pub is_from_source: bool,
+    /// How its command failed, where its pod is kept all the same.
+    pub kept_for: Option<String>,
 }
+
+/// Runs its arguments with what was installed beside the source on the path.
+const WITH_TOOLS: &str = r#"if [ -f .venv/bin/activate ]; then . .venv/bin/activate; fi
+PATH="$CATALYST_TOOLS/node_modules/.bin:node_modules/.bin:$PATH"; export PATH
+exec "$@""#;
 
 /// Everything that a workload is made from.
 #[derive(Debug, Clone)]
@@ -149,10 +158,15 @@ impl Ingredients<'_> {
             init.push(init_container(custom, &image, extra));
         }
 
-        let start = plan
-            .map(|plan| &plan.start)
-            .filter(|_| config.command.is_empty());
-        let command = start.map_or_else(|| config.command.clone(), |start| start.argv.clone());
+        // A command of one's own takes the place of what was found, where that would be started.
+        let start = plan.map(|plan| &plan.start);
+        let found = start.filter(|_| config.command.is_empty());
+        let is_installed = plan.is_some_and(|plan| plan.install.is_some());
+        let command = match found {
+            Some(start) => start.argv.clone(),
+            None if is_installed && !config.command.is_empty() => with_tools(&config.command),
+            None => config.command.clone(),
+        };
         let directory = start.map(|start| within(&root, &start.directory));
         let words = match plan {
             Some(plan) => plan.words(),
@@ -165,7 +179,7 @@ impl Ingredients<'_> {
         };
         commands.insert(
             "app".to_owned(),
-            start.map_or_else(
+            found.map_or_else(
                 || shown(&config.command, &config.args),
                 |start| start.words.clone(),
             ),
@@ -190,7 +204,10 @@ impl Ingredients<'_> {
             account: account(source),
             component: Some(component(source)),
         };
-        Ok(self.workload(parts, port, commands, words, source.commit()))
+        Ok(Workload {
+            is_from_source: true,
+            ..self.workload(parts, port, commands, words, source.commit())
+        })
     }
 
     /// Production mode: an image as it is, next to its services.
@@ -426,6 +443,8 @@ impl Ingredients<'_> {
             commands,
             words,
             commit: commit.cloned(),
+            is_from_source: false,
+            kept_for: None,
         }
     }
 }
@@ -514,6 +533,12 @@ fn secrets() -> Option<Vec<EnvFromSource>> {
     }])
 }
 
+/// A command of one's own, which finds what the plan installed as the plan's own would.
+fn with_tools(command: &[String]) -> Vec<String> {
+    let script = ["sh", "-c", WITH_TOOLS, "sh"].map(str::to_owned);
+    [&script, command].concat()
+}
+
 fn within(root: &str, directory: &str) -> String {
     match directory {
         "." => root.to_owned(),
@@ -521,7 +546,12 @@ fn within(root: &str, directory: &str) -> String {
     }
 }
 
-fn shown(command: &[String], args: &[String]) -> String {
+/// A command as a person would have typed it.
+pub(crate) fn shown(command: &[String], args: &[String]) -> String {
+    let command = match command {
+        [shell, flag, script] if shell == "sh" && flag == "-c" => std::slice::from_ref(script),
+        words => words,
+    };
     let words: Vec<_> = command.iter().chain(args).map(String::as_str).collect();
     words.join(" ").chars().take(120).collect()
 }

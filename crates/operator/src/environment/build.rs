@@ -1,8 +1,11 @@
 //! Which commit of which repository is run and how, where the configuration does not say: told from
 //! what the repository holds.
 
+use catalyst_crd::Alternative;
 use catalyst_crd::project::{Build as TemplateBuild, Template};
-use catalyst_render::detect::{Plan, Undetected, detect, dockerfile, is_run_by_dockerfile, survey};
+use catalyst_render::detect::{
+    Plan, Undetected, alternatives, detect, dockerfile, is_run_by_dockerfile, survey, survey_at,
+};
 use catalyst_render::folder::join;
 use catalyst_render::source::{Kind, kind, translate};
 use catalyst_render::{Bundle, Folder, compose};
@@ -14,6 +17,7 @@ use super::wanted::{Mode, Wanted};
 use crate::context::Context;
 use crate::desired::build::{Builder, Order};
 use crate::desired::record::Held;
+use crate::desired::workload::shown;
 use crate::desired::{Problem, Source, Target};
 use crate::error::Error;
 use catalyst_crd::EnvironmentConfig;
@@ -23,14 +27,21 @@ use jiff::Timestamp;
 pub(super) enum Build {
     /// An image is run as it is.
     AsItIs,
-    /// The source at its commit, and the plan where one was needed.
-    Known(Step, Source, Option<Plan>),
+    /// The source at its commit, and what was found out of it where that was needed.
+    Known(Step, Source, Option<Found>),
     /// An image that was built of the source.
     Built(Step, Source, BuiltImage),
     /// The repository holds files that say what is to be deployed.
     Files(Kind),
     /// Nothing yet, or nothing at all; and when to look again.
     Open(Step, Option<Timestamp>),
+}
+
+/// How a repository is run, as far as it tells.
+pub(super) struct Found {
+    pub plan: Plan,
+    /// Other ways.
+    pub alternatives: Vec<Alternative>,
 }
 
 /// An image that was built of a source.
@@ -201,7 +212,7 @@ impl Place<'_> {
             return Conclusion::Of(Build::Known(step, source, None));
         }
         let folder = &bundle.folder;
-        let inventory = survey(&folder.within(directory));
+        let inventory = survey_at(folder, directory);
         let order = |builder| self.order(builder, &source);
         // Commands of the configuration are meant for the source.
         if let Some(builder) = builder.filter(|_| config.command.is_empty()) {
@@ -220,14 +231,15 @@ impl Place<'_> {
             .first()
             .and_then(|port| u16::try_from(port.container_port).ok());
         match detect(&inventory, port) {
-            Ok(plan) => {
-                let plan = plan.within(directory);
-                let words = plan.words();
-                Conclusion::Of(Build::Known(
-                    Step::done("Detected", words),
-                    source,
-                    Some(plan),
-                ))
+            Ok(mut plan) => {
+                let alternatives = self.alternatives(&plan, config);
+                if !config.command.is_empty() {
+                    plan.start.words = shown(&config.command, &config.args);
+                }
+                let words = plan.told(&inventory);
+                let found = Found { plan, alternatives };
+                let step = Step::done("Detected", words);
+                Conclusion::Of(Build::Known(step, source, Some(found)))
             }
             Err(error) => match (kind(folder, directory), builder, error) {
                 (Some(kind), _, _) => Conclusion::Of(Build::Files(kind)),
@@ -242,6 +254,23 @@ impl Place<'_> {
                 )),
             },
         }
+    }
+}
+
+impl Place<'_> {
+    /// The ways to run it besides the one that is chosen, wherever in the repository they are.
+    fn alternatives(&self, chosen: &Plan, config: &EnvironmentConfig) -> Vec<Alternative> {
+        let all = alternatives(&survey(&self.bundle.folder), chosen);
+        let told = all.into_iter().map(|it| Alternative {
+            words: it.words,
+            command: it.command,
+            path: Some(it.directory).filter(|directory| directory != "."),
+        });
+        let is_said = |it: &Alternative| {
+            let command = it.command.as_ref();
+            command.is_some_and(|command| config.command.last() == Some(command))
+        };
+        told.filter(|it| !is_said(it)).collect()
     }
 }
 
@@ -349,6 +378,32 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_a_workspace_is_run_with_what_its_root_installs() {
+        let files = [
+            ("package.json", r#"{ "workspaces": ["apps/*"] }"#),
+            ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n"),
+            (
+                "apps/site/package.json",
+                r#"{ "scripts": { "dev": "next dev", "storybook": "storybook dev" } }"#,
+            ),
+        ];
+        let Conclusion::Of(Build::Known(_, _, Some(Found { plan, alternatives }))) =
+            concluded_in("apps/site", &files, None)
+        else {
+            panic!("it is run from its source");
+        };
+        assert_eq!(plan.start.directory, "apps/site");
+        let install = plan.install.unwrap();
+        assert_eq!(install.directory, ".");
+        assert_eq!(install.words, "pnpm install --frozen-lockfile");
+        let told = &alternatives[0];
+        assert_eq!(told.words, "pnpm run storybook");
+        assert_eq!(told.path.as_deref(), Some("apps/site"));
+        let command = told.command.as_deref().unwrap();
+        assert!(command.contains("--host 0.0.0.0"), "{command}");
+    }
+
+    #[test]
     fn a_templates_path_is_the_folder_that_is_run_and_nothing_else_counts() {
         let program = ("package.json", r#"{ "scripts": { "dev": "vite" } }"#);
         let inner = (
@@ -357,7 +412,7 @@ mod tests {
         );
         let dockerfile = ("Dockerfile", "FROM scratch\nEXPOSE 3000\n");
         let files = [program, inner, dockerfile];
-        let Conclusion::Of(Build::Known(_, _, Some(plan))) =
+        let Conclusion::Of(Build::Known(_, _, Some(Found { plan, alternatives }))) =
             concluded_in("apps/site", &files, None)
         else {
             panic!("it is run from its source");
@@ -367,6 +422,11 @@ mod tests {
             plan.install
                 .is_none_or(|step| step.directory == "apps/site")
         );
+        let told: Vec<_> = alternatives
+            .iter()
+            .map(|it| (&*it.words, &it.path))
+            .collect();
+        assert_eq!(told, [("npm run dev in the root", &None)]);
         let builds = BuildSettings {
             engine: Engine::Kaniko,
             image: "kaniko".to_owned(),

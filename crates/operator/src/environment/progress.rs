@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use catalyst_crd::conditions::condition;
-use catalyst_crd::{ConditionType, EnvironmentStatus, set_condition};
+use catalyst_crd::{Alternative, ConditionType, EnvironmentStatus, set_condition};
 use catalyst_model::state::Phase;
 use jiff::Timestamp;
 
@@ -75,6 +75,8 @@ pub struct Progress {
     pub deployment: Step,
     /// What answers at the URL now, if anything does: `serving <commit>`.
     pub serving: Option<String>,
+    /// Other ways the repository could be run.
+    pub alternatives: Vec<Alternative>,
     /// Where it answers, or will.
     pub url: Option<String>,
     /// When to look again though nothing has changed.
@@ -91,6 +93,7 @@ impl Default for Progress {
             deployment: Step::Later,
             serving: None,
             url: None,
+            alternatives: Vec::new(),
             look_again: None,
             enforcement: None,
         }
@@ -245,6 +248,7 @@ pub fn status(
         .any(|(_, _, step)| matches!(step, Step::Waiting(_)));
     let look_again = match (waiting.then_some(due), progress.look_again) {
         (Some(due), Some(sooner)) => Some(due.min(sooner)),
+        alternatives: progress.alternatives.clone(),
         (one, other) => one.or(other),
     };
     (status, look_again.filter(|at| *at > clock.now))

@@ -308,9 +308,11 @@ async fn advance(
     let extra = desired::services::variables(&wanted.config.services);
     let mut source = wanted.source.clone();
     let workload = match built {
-        Build::Known(step, at, plan) => {
+        Build::Known(step, at, found) => {
             progress.build = step;
             source = at;
+            let (plan, alternatives) = found.map(|it| (it.plan, it.alternatives)).unzip();
+            progress.alternatives = alternatives.unwrap_or_default();
             ingredients.development(&source, plan.as_ref(), &extra)
         }
         Build::Built(step, at, built) => {

@@ -107,11 +107,13 @@ pub(super) async fn status(
     if before == Some(status) {
         return Ok(());
     }
-    // The whole list of conditions replaces the one that is there: the operator alone writes it.
+    // Whole lists replace those that are there: the operator alone writes them.
     let mut patch = json!({ "status": status });
-    if status.url.is_none() {
+    for optional in ["url", "alternatives"] {
         // What a merge does not name stays.
-        patch["status"]["url"] = Value::Null;
+        if patch["status"].get(optional).is_none() {
+            patch["status"][optional] = Value::Null;
+        }
     }
     api(client, meta)
         .patch_status(

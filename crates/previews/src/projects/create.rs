@@ -19,7 +19,7 @@ use crate::error::Error;
 /// The name of a project's first source.
 const PRIMARY: &str = "primary";
 /// The type of environment that pull requests get, which presets are templates for.
-const DEVELOPMENT: &str = "development";
+pub(super) const DEVELOPMENT: &str = "development";
 
 /// A project to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]

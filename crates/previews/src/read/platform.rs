@@ -8,7 +8,7 @@ use catalyst_model::names::{
     environment_namespace, is_dns_1123_label, project_namespace, team_namespace,
 };
 use catalyst_model::platform::{
-    EnvironmentBrief, EnvironmentPage, ProjectPlatform, SourceView, TemplateView,
+    EnvironmentBrief, EnvironmentPage, ProjectPlatform, RunView, SourceView, TemplateView,
 };
 use catalyst_model::state::{Phase, Role};
 use catalyst_model::views::ProjectView;
@@ -19,6 +19,7 @@ use crate::actor::Actor;
 use crate::error::Error;
 use crate::observe::condition_views;
 use crate::places::Place;
+use crate::projects;
 
 impl Previews {
     /// A project's platform, by its slug.
@@ -38,6 +39,15 @@ impl Previews {
         briefs.sort_by(|a, b| (&a.kind, &a.name).cmp(&(&b.kind, &b.name)));
         let spec = project.as_deref().map(|it| &it.spec);
         let redact = |text: String| self.inner.settings.redactor.redact(&text).into_owned();
+        let development = spec.and_then(|it| it.templates.get("development"));
+        let found = projects::found(environments.iter().map(Arc::as_ref));
+        let run = RunView {
+            found: found.map(|(condition, _)| redact(condition.message.clone())),
+            alternatives: found.map_or_else(Vec::new, |(_, status)| projects::alternatives(status)),
+            said: projects::said(development),
+            fixed: development.and_then(projects::fixed),
+            may_change: actor.has(Role::Admin, team),
+        };
         let templates = spec.iter().flat_map(|it| &it.templates);
         let templates = templates.map(|(name, template)| TemplateView {
             name: name.clone(),
@@ -60,6 +70,7 @@ impl Previews {
                     branch: source.branch.clone(),
                 })
                 .collect(),
+            run,
             templates: templates.collect(),
             environments: briefs,
             secrets: self.secrets(actor, team, name).await?,

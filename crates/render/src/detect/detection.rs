@@ -67,7 +67,7 @@ pub fn describe(inventory: &Inventory) -> Detection {
     }
     let first = first_dockerfile(inventory);
     if let Some((directory, file)) =
-        first.filter(|(directory, _)| directory.path == "." || program.is_none())
+        first.filter(|(directory, _)| inventory.is_top(directory) || program.is_none())
     {
         let inside = stack(directory, root)
             .map(|stack| from(&stack, directory))
@@ -82,7 +82,7 @@ pub fn describe(inventory: &Inventory) -> Detection {
         );
     }
     program
-        .or_else(|| cluster(root?))
+        .or_else(|| cluster(directories.first()?))
         .or_else(|| directories.iter().find_map(site))
         .unwrap_or_else(|| unknown(inventory))
 }
@@ -110,7 +110,7 @@ pub fn dockerfile(inventory: &Inventory) -> Option<String> {
 pub fn is_run_by_dockerfile(inventory: &Inventory) -> bool {
     let root = inventory.root();
     first_dockerfile(inventory).is_some_and(|(directory, _)| {
-        directory.path == "."
+        inventory.is_top(directory)
             || !inventory
                 .directories
                 .iter()

@@ -9,8 +9,10 @@ pub struct Inventory {
     pub commit: Option<CommitSha>,
     /// Some of the names at the root, for a person to recognise the repository by.
     pub names: Vec<String>,
-    /// The root, then the usual places of a repository with several programs.
+    /// The directory that was looked at, usually the root, then the usual places of several programs in it.
     pub directories: Vec<Directory>,
+    /// The root, where a directory below it was looked at.
+    pub(super) root: Option<Directory>,
 }
 
 /// The facts of one directory, in the order in which they were found.
@@ -27,10 +29,18 @@ impl Inventory {
         self.directories.push(directory);
     }
 
+    /// Whether this is the directory that was looked at, and not one in it.
+    pub(super) fn is_top(&self, directory: &Directory) -> bool {
+        self.directories
+            .first()
+            .is_some_and(|top| top.path == directory.path)
+    }
+
     /// The root's facts.
     #[must_use]
     pub fn root(&self) -> Option<&Directory> {
-        self.directories.iter().find(|d| d.path == ".")
+        let among = || self.directories.iter().find(|d| d.path == ".");
+        self.root.as_ref().or_else(among)
     }
 }
 

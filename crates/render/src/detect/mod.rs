@@ -4,6 +4,7 @@
 //! and [`detect`] how it is run from its source, as a [`Plan`]. Everything that is taken from the
 //! repository is an argument of its own; the scripts that a shell reads are fixed.
 
+mod alternatives;
 mod detection;
 mod inventory;
 mod more;
@@ -13,10 +14,11 @@ mod python;
 mod stack;
 mod survey;
 
+pub use alternatives::{Alternative, alternatives};
 pub use detection::{Detection, describe, dockerfile, is_run_by_dockerfile};
 pub use inventory::{Directory, Inventory};
 pub use stack::{Stack, stack};
-pub use survey::survey;
+pub use survey::{survey, survey_at};
 
 use serde::Serialize;
 
@@ -107,6 +109,18 @@ pub enum Undetected {
     NothingKnown(String),
 }
 
+impl Confidence {
+    /// As a person would say it.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Low => "a guess",
+            Self::Medium => "likely",
+            Self::High => "certain",
+        }
+    }
+}
+
 impl Plan {
     /// The whole plan as a person would tell it.
     #[must_use]
@@ -131,25 +145,16 @@ impl Plan {
         )
     }
 
-    /// The same for a repository in which what was looked at lies in this directory.
+    /// The same with how sure it is, and why.
     #[must_use]
-    pub fn within(mut self, directory: &str) -> Self {
-        let steps = [
-            self.install.as_mut(),
-            self.build.as_mut(),
-            Some(&mut self.start),
-        ];
-        for step in steps
-            .into_iter()
-            .flatten()
-            .filter(|_| !directory.is_empty())
-        {
-            step.directory = match step.directory.as_str() {
-                "." => directory.to_owned(),
-                inner => format!("{directory}/{inner}"),
-            };
-        }
-        self
+    pub fn told(&self, inventory: &Inventory) -> String {
+        let found = describe(inventory);
+        let why = match found.project_type {
+            // Containers are what the repository is, not what this was told from.
+            "docker-compose" | "dockerfile" | "unknown" => String::new(),
+            _ => format!(": {}", found.reason),
+        };
+        format!("{} ({}{why})", self.words(), self.confidence.words())
     }
 }
 
@@ -194,6 +199,9 @@ pub fn detect(inventory: &Inventory, port: Option<u16>) -> Result<Plan, Undetect
         .ok_or_else(|| undetected(inventory))
 }
 
+/// A Makefile's targets that usually start a server, besides `dev`.
+const MAKE_TARGETS: [&str; 3] = ["run", "start", "serve"];
+
 fn program(directory: &Directory, root: Option<&Directory>, port: Option<u16>) -> Option<Plan> {
     more::framework(directory, port)
         .or_else(|| node::dev(directory, root, port))
@@ -205,7 +213,7 @@ fn program(directory: &Directory, root: Option<&Directory>, port: Option<u16>) -
         .or_else(|| other::rust(directory, port))
         .or_else(|| more::language(directory, port))
         .or_else(|| {
-            ["run", "start", "serve"]
+            MAKE_TARGETS
                 .into_iter()
                 .find_map(|target| other::make(directory, root, target, port))
         })

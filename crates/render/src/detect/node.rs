@@ -25,6 +25,11 @@ const DEFAULT_NODE: u32 = 22;
 /// The scripts that start a development server, the plainest name first.
 pub(super) const DEV_SCRIPTS: [&str; 4] = ["dev", "develop", "start:dev", "serve"];
 
+/// Other scripts that usually start a server.
+const OTHER_SCRIPTS: [&str; 3] = ["start", "preview", "storybook"];
+/// Those that serve what was built.
+const BUILT_SCRIPTS: [&str; 2] = ["start", "preview"];
+
 /// A package manager and what it is called with.
 #[derive(Debug, PartialEq, Eq)]
 struct Manager {
@@ -302,6 +307,40 @@ fn runner(directory: &Directory, root: Option<&Directory>) -> &'static str {
     }
 }
 
+/// The words that run a script, with flags that make a known server listen on `port` at all addresses.
+fn call(runner: &str, name: &str, script: &str, port: &str) -> Vec<String> {
+    let mut words = vec![runner.to_owned(), "run".to_owned(), name.to_owned()];
+    let flags = tool(script)
+        .map(|tool| tool.flags(script, &port_in(script)))
+        .unwrap_or_default();
+    if !flags.is_empty() && runner == "npm" {
+        words.push("--".to_owned());
+    }
+    words.extend(flags.iter().map(|flag| flag.replace("PORT", port)));
+    words
+}
+
+/// The ways to run it that its scripts are: what a person types, and the command line for a shell in
+/// which `PORT` is set.
+pub(super) fn scripts(directory: &Directory, root: Option<&Directory>) -> Vec<(String, String)> {
+    let runner = runner(directory, root);
+    let found = DEV_SCRIPTS.into_iter().chain(OTHER_SCRIPTS);
+    let found = found.filter_map(|name| Some((name, directory.script(name)?)));
+    let ways = found.map(|(name, script)| {
+        let words = format!("{runner} run {name}");
+        let line = call(runner, name, &script, "$PORT").join(" ");
+        let serves_source = tool(&script).is_some_and(|tool| tool.serves_source);
+        let is_built = BUILT_SCRIPTS.contains(&name) && !serves_source;
+        if is_built && directory.script("build").is_some() {
+            let build = format!("{runner} run build");
+            let line = format!("export NODE_ENV=production && {build} && exec {line}");
+            return (format!("{build} && {words}"), line);
+        }
+        (words, format!("exec {line}"))
+    });
+    ways.collect()
+}
+
 fn by_script(
     directory: &Directory,
     root: Option<&Directory>,
@@ -319,19 +358,8 @@ fn by_script(
         (None, Said::Variable, _) | (None, Said::Nothing, Some(_)) => DEFAULT_PORT,
         (None, Said::Nothing, None) => directory.fixed_port().unwrap_or(DEFAULT_PORT),
     };
-    let number = port.to_string();
-    let mut arguments = vec![runner, "run", name];
-    let flags = tool
-        .map(|tool| tool.flags(script, &said))
-        .unwrap_or_default();
-    if !flags.is_empty() && runner == "npm" {
-        arguments.push("--");
-    }
-    let flags: Vec<String> = flags
-        .iter()
-        .map(|flag| flag.replace("PORT", &number))
-        .collect();
-    arguments.extend(flags.iter().map(String::as_str));
+    let call = call(runner, name, script, &port.to_string());
+    let arguments: Vec<_> = call.iter().map(String::as_str).collect();
 
     let version = image.trim_start_matches("node:");
     let kind = match tool {

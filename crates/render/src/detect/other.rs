@@ -141,7 +141,6 @@ pub(super) fn rust(directory: &Directory, port: Option<u16>) -> Option<Plan> {
 
 pub(super) fn site(directory: &Directory, port: Option<u16>) -> Option<Plan> {
     let place = directory.get("site")?;
-    let place = if place == directory.path { "." } else { place };
     let port = port.unwrap_or(DEFAULT_PORT);
     let words = if place == "." {
         "serve index.html".to_owned()

@@ -203,6 +203,7 @@ pub const FUNCTIONS: &[Rule] = &[
         "environment",
         "?slug=$team-$project&name=$environment",
     ),
+    foreign("POST", "override-run", "").with_form("slug=$team-$project&command=&port=&path="),
     foreign("POST", "write-secret", "")
         .with_form("slug=$team-$project&level=project&of=&name=KEY&value=x&description="),
     foreign("POST", "remove-secret", "")

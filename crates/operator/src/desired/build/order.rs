@@ -1,7 +1,7 @@
 //! What is to be built, told from what the repository holds and what the Project says. Pure.
 
 use catalyst_crd::project::Build;
-use catalyst_render::detect::{DEFAULT_PORT, Inventory, dockerfile, survey};
+use catalyst_render::detect::{DEFAULT_PORT, Inventory, dockerfile, survey_at};
 use catalyst_render::dockerfile::{generate, given};
 use catalyst_render::folder::{join, parent};
 use catalyst_render::{BuildSpec, Folder, ImageNames};
@@ -70,10 +70,10 @@ impl Builder<'_> {
         let file = text(build.and_then(|build| build.dockerfile.as_ref()));
         let (context, file) = match (path, file) {
             (None, None) => {
-                let inventory = survey(&folder.within(directory));
-                match dockerfile(&inventory).map(|file| join(directory, &file)) {
-                    Some(Ok(file)) => (parent(&file).to_owned(), file),
-                    _ => return self.generated(&inventory, source, directory, build),
+                let inventory = survey_at(folder, directory);
+                match dockerfile(&inventory) {
+                    Some(file) => (parent(&file).to_owned(), file),
+                    None => return self.generated(&inventory, source, build),
                 }
             }
             (path, file) => {
@@ -109,7 +109,6 @@ impl Builder<'_> {
         &self,
         inventory: &Inventory,
         source: &Source,
-        directory: &str,
         build: Option<&Build>,
     ) -> Result<(Order, u16), Problem> {
         let made = generate(inventory, &self.settings.images).ok_or_else(|| {
@@ -122,7 +121,7 @@ impl Builder<'_> {
         let order = self.order(Parts {
             source,
             name: build_name(build),
-            context: directory.to_owned(),
+            context: String::new(),
             ignore: Some(made.ignore),
             words: format!("a Dockerfile that was made for it ({})", made.reason),
             text: &made.text,

@@ -46,6 +46,8 @@ pub(super) fn state(
         commands: BTreeMap::new(),
         words: String::new(),
         commit: None,
+        is_from_source: false,
+        kept_for: None,
     };
     let deployment = Some(applied)
         .filter(|applied| applied["kind"] == "Deployment" || wanted["kind"] == "Deployment")

@@ -46,21 +46,31 @@ const MAX_SEARCH: usize = 256 * 1024;
 /// Files of a directory that are named.
 const MAX_NAMES: usize = 300;
 
-/// Looks at a folder.
+/// Looks at a repository.
 #[must_use]
 pub fn survey(folder: &Folder) -> Inventory {
-    let mut inventory = Inventory::default();
+    survey_at(folder, "")
+}
+
+/// Looks at a directory of a repository, relative to its root, and at the root too where it is another:
+/// the directory may be a part of a workspace.
+#[must_use]
+pub fn survey_at(folder: &Folder, at: &str) -> Inventory {
     let mut names: Vec<_> = folder
-        .directories("")
+        .directories(at)
         .into_iter()
-        .chain(folder.files(""))
+        .chain(folder.files(at))
         .filter(|name| *name != ".git")
         .collect();
     names.sort_unstable();
-    inventory.names = names.iter().take(12).map(|name| cut(name, 40)).collect();
-    inventory.add(examine(folder, ""));
-    for place in places(folder) {
-        inventory.add(examine(folder, &place));
+    let mut inventory = Inventory {
+        names: names.iter().take(12).map(|name| cut(name, 40)).collect(),
+        root: (!at.is_empty()).then(|| examine(folder, "")),
+        ..Inventory::default()
+    };
+    inventory.add(examine(folder, at));
+    for place in places(&folder.within(at)) {
+        inventory.add(examine(folder, &join(at, &place)));
     }
     inventory
 }
