@@ -18,6 +18,11 @@ const SHARE: i128 = 4;
 /// And requests a tenth of that.
 const REQUESTED: i128 = 10;
 
+/// What a container may fill of its node's disk: its own files, its logs and the volumes that end with its
+/// pod. The kubelet evicts a pod that takes more than all of its containers may. No room is set aside for
+/// it, as few need any.
+const DISK: &str = "10Gi";
+
 /// What all pods together may use, in thousandths of a core and in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
@@ -121,10 +126,12 @@ pub fn limit_range(target: &Target, allowance: Allowance) -> LimitRange {
                 default: Some(named([
                     ("cpu", cpu(limit_cpu)),
                     ("memory", memory(limit_memory)),
+                    ("ephemeral-storage", Quantity(DISK.to_owned())),
                 ])),
                 default_request: Some(named([
                     ("cpu", cpu(limit_cpu / REQUESTED)),
                     ("memory", memory(limit_memory / REQUESTED)),
+                    ("ephemeral-storage", Quantity("0".to_owned())),
                 ])),
                 ..LimitRangeItem::default()
             }],

@@ -730,7 +730,10 @@ fn a_projects_quota_replaces_the_default_and_a_wrong_one_is_said() {
         (&json!("1"), &json!("1Gi"))
     );
     let item = json!(limit_range(&target, small))["spec"]["limits"][0].clone();
-    assert_eq!(item["default"], json!({ "cpu": "250m", "memory": "256Mi" }));
+    assert_eq!(
+        (&item["default"]["cpu"], &item["default"]["memory"]),
+        (&json!("250m"), &json!("256Mi"))
+    );
     for (cpu, memory) in [("much", "1Gi"), ("1", "0"), ("-1", "1Gi"), ("1", "1GB")] {
         assert_eq!(
             quota(cpu, memory).unwrap_err().reason,
