@@ -26,6 +26,7 @@ export const tools = setting("TOOLS", "localhost:5000/tools:1");
 export const ingress = setting("INGRESS", "10.245.0.1");
 export const redis = setting("REDIS", "localhost:5000/redis:1");
 export const postgres = setting("POSTGRES", "localhost:5000/postgres:1");
+export const mariadb = setting("MARIADB", "localhost:5000/mariadb:1");
 export const ruby = setting("RUBY", "localhost:5000/ruby:1");
 const ingressClass = setting("INGRESS_CLASS", "traefik");
 const ingressNamespace = setting("INGRESS_NAMESPACE", "ingress");
@@ -89,7 +90,7 @@ const values = {
   previews: {
     ...{ domain: previews, ingressClassName: ingressClass, ingressNamespace, gitCloneImage: tools, helmImage: tools },
     // The tests' GitHub answers behind the ingress controller, whose own port is what a policy sees.
-    ...{ images: { "*": tools, ruby, postgres, redis }, egress: ["10.0.0.0/8:443,8443"] },
+    ...{ images: { "*": tools, ruby, postgres, mariadb, redis }, egress: ["10.0.0.0/8:443,8443"] },
   },
   ...(builds && {
     builds: {

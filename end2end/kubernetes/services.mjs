@@ -1,9 +1,9 @@
 // Services whose passwords nobody wrote down, with a seed and a dump: all of it comes before the workload,
-// and what fills them once. The images are Debian's Redis and PostgreSQL.
+// and what fills them once. The images are Debian's Redis, PostgreSQL and MariaDB.
 import { mkdirSync } from "node:fs";
 import { test } from "node:test";
 
-import { kubectl, postgres, redis, ruby, tools } from "./kubernetes.mjs";
+import { kubectl, mariadb, postgres, redis, ruby, tools } from "./kubernetes.mjs";
 
 const client = `
 import os, socket, urllib.parse
@@ -40,26 +40,41 @@ const counted = {
   },
 };
 
-const notes = `
-require "pg"
+/** Answers with what its database holds, by its address alone. */
+const notes = ({ client, ask }) => `
+require "${client}"
 require "socket"
+require "uri"
+at = URI(ENV["DATABASE_URL"])
 server = TCPServer.new(8000)
 loop do
   visitor = server.accept
   nil until visitor.gets.to_s.strip.empty?
-  said = PG.connect(ENV["DATABASE_URL"]).exec("SELECT current_database() || ' holds ' || string_agg(text, ', ') FROM notes").getvalue(0, 0)
+  said = ${ask}
   visitor.write "HTTP/1.1 200 OK\\r\\nContent-Length: #{said.bytesize}\\r\\nConnection: close\\r\\n\\r\\n#{said}"
   visitor.close
 end
 `;
 const dump = "CREATE TABLE notes (text text);\nINSERT INTO notes VALUES ('restored');\n";
-const restored = {
+const DATABASES = {
+  PostgreSQL: {
+    service: { name: "postgres", container: { image: postgres } },
+    client: "pg",
+    ask: `PG.connect(at.to_s).exec("SELECT current_database() || ' holds ' || string_agg(text, ', ') FROM notes").getvalue(0, 0)`,
+  },
+  MySQL: {
+    service: { name: "db", container: { image: mariadb } },
+    client: "mysql2",
+    ask: `Mysql2::Client.new(host: at.host, port: at.port, username: at.user, password: at.password, database: at.path[1..]).query("SELECT concat(database(), ' holds ', group_concat(text)) AS said FROM notes").first["said"]`,
+  },
+};
+const restored = (service) => ({
   type: "managed",
   config: {
     ...{ image: ruby, command: ["ruby", "app.rb"], workingDir: "/code", ports: [{ containerPort: 8000 }] },
-    services: [{ name: "postgres", database: "shop", container: { image: postgres }, storage, restore: { path: "db/notes.sql" } }],
+    services: [{ database: "shop", storage, restore: { path: "db/notes.sql" }, ...service }],
   },
-};
+});
 
 const template = (repository, development) =>
   kubectl("patch", "project", repository.project, "-n", repository.team, "--type=merge", `--patch=${JSON.stringify({ spec: { templates: { development } } })}`);
@@ -82,18 +97,21 @@ export function services(suite) {
     await repository.gone(1, 120);
   });
 
-  test("a database that nobody wrote a password for is filled from a dump and connected to by its address", async () => {
-    const { create, reached } = suite;
-    const repository = await create("restored");
-    await template(repository, restored);
-    const write = () => {
-      mkdirSync(`${repository.folder}/db`, { recursive: true });
-      repository.write("db/notes.sql", dump);
-      repository.write("app.rb", notes);
-    };
-    await repository.ready(1, await repository.push(1, "opened", write), 120);
-    await reached(repository.url(1), "shop holds restored", 20);
-    await repository.event(1, "closed");
-    await repository.gone(1, 120);
-  });
+  for (const [name, database] of Object.entries(DATABASES)) {
+    test(`a ${name} that nobody wrote a password for is filled from a dump and connected to by its address`, async () => {
+      const { create, reached } = suite;
+      const { service } = database;
+      const repository = await create(`restored-${database.client}`);
+      await template(repository, restored(service));
+      const write = () => {
+        mkdirSync(`${repository.folder}/db`, { recursive: true });
+        repository.write("db/notes.sql", dump);
+        repository.write("app.rb", notes(database));
+      };
+      await repository.ready(1, await repository.push(1, "opened", write), 120);
+      await reached(repository.url(1), "shop holds restored", 20);
+      await repository.event(1, "closed");
+      await repository.gone(1, 120);
+    });
+  }
 }
