@@ -13,6 +13,7 @@ import { failures } from "./failures.mjs";
 import { handmade } from "./handmade.mjs";
 import { kinds } from "./kinds.mjs";
 import { Catalyst, json, kubectl, namespace, visit } from "./kubernetes.mjs";
+import { mistakes } from "./mistakes.mjs";
 import { nextjs } from "./nextjs.mjs";
 import { operations } from "./operations.mjs";
 import { services } from "./services.mjs";
@@ -288,6 +289,7 @@ describe("every kind of repository", { concurrency: 3 }, () => {
   charts(suite);
   services(suite);
   builds(suite);
+  mistakes(suite);
 });
 describe("larger applications", { concurrency: 2 }, () => {
   describe("Next.js", { concurrency: 1 }, () => nextjs(suite));

@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import { until } from "../system/catalyst.mjs";
 import { builds as areBuilt, json, kubectl, registry, tools } from "./kubernetes.mjs";
+import { isTold, retry } from "./told.mjs";
 
 const dockerfile = (more = "") => `FROM node:22\n${more}\nCOPY server.js /\nEXPOSE 3000\nCMD ["node", "/server.js"]\n`;
 const server = `require("node:http").createServer((request, response) => response.end("it runs")).listen(3000);`;
@@ -41,30 +42,8 @@ export function failures(suite) {
   /** Opens a pull request with these files, and waits until it is told everywhere that it failed, and how. */
   async function fails(repository, said, files) {
     const sha = await repository.push(1, "opened", () => Object.entries(files).forEach(([path, text]) => repository.write(path, text)));
-    await isTold(repository, said, 120);
+    await isTold(suite, repository, said, 120);
     return sha;
-  }
-
-  async function isTold(repository, said, seconds) {
-    const { catalyst } = suite;
-    const within = repository.namespace(1);
-    const message = await until("it has failed", seconds, async () => {
-      const { body } = await catalyst.environmentOf(repository, 1);
-      const ready = body.status?.conditions.find((c) => c.type === "Ready" && c.observedGeneration === body.metadata.generation);
-      return body.status?.phase === "Failed" && ready?.message.match(said) && ready.message;
-    });
-    console.log(`${repository.project}: ${message}`);
-    // The first words of what is to be done, which Markdown and HTML leave as they are.
-    await until("the comment says so", 20, async () => (await catalyst.comments(repository, 1)).some((text) => said.test(text)));
-    await until("the page's data says so", 20, async () => said.test(JSON.stringify(JSON.parse((await catalyst.get(`/api/fn/preview?id=${within}`)).text))));
-  }
-
-  /** As a person does it, on the page. */
-  async function retry(repository) {
-    const { catalyst } = suite;
-    const { summary } = JSON.parse((await catalyst.get(`/api/fn/preview?id=${repository.namespace(1)}`)).text);
-    const answer = await catalyst.post("/api/fn/retry-preview", { id: summary.id });
-    assert.equal(answer.status, 200, answer.text);
   }
 
   async function comesUp(repository, sha) {
@@ -106,7 +85,7 @@ export function failures(suite) {
         }),
       );
       await restore();
-      await Promise.all(failed.map(async ([repository, sha]) => (await retry(repository), comesUp(repository, sha))));
+      await Promise.all(failed.map(async ([repository, sha]) => (await retry(suite, repository), comesUp(repository, sha))));
     });
 
     test("a build that never ends is ended and says so, and a push that does not comes up", async () => {
@@ -129,8 +108,8 @@ export function failures(suite) {
       await repository.commitTo(1, true);
       await suite.catalyst.hide(repository, true);
       const sha = await repository.event(1, "opened");
-      await isTold(repository, /cannot be fetched from.*not found; check the URL in the Project/, 200).finally(() => suite.catalyst.hide(repository, false));
-      await retry(repository);
+      await isTold(suite, repository, /cannot be fetched from.*not found; check the URL in the Project/, 200).finally(() => suite.catalyst.hide(repository, false));
+      await retry(suite, repository);
       await until("it is ready", 90, async () => (await suite.catalyst.environmentOf(repository, 1)).body.status.phase === "Ready");
       await suite.reached(repository.url(1), "main", 20);
       assert.equal((await suite.catalyst.environmentOf(repository, 1)).body.spec.sources[0].commitSha, sha);
@@ -153,7 +132,7 @@ export function failures(suite) {
       });
       await suite.reached(repository.url(1), "it runs", 10);
       await until("the row has failed", 20, async () => JSON.parse((await suite.catalyst.get(`/api/fn/preview?id=${within}`)).text).summary.status === "failed");
-      await retry(repository);
+      await retry(suite, repository);
       await comesUp(repository, sha);
     });
   });

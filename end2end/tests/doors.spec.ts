@@ -78,10 +78,10 @@ test.describe("without scripts", () => {
     await repository.push(1, "synchronize", () => broken(repository.folder));
     await expect(async () => {
       await page.reload();
-      await expect(status(page)).toHaveText("Failed", { timeout: 1000 });
+      await expect(status(page)).toHaveText("Degraded", { timeout: 1000 });
     }).toPass({ timeout: 60_000 });
     await page.getByRole("button", { name: "Retry" }).click();
-    await expect(status(page)).not.toHaveText("Failed");
+    await expect(status(page)).not.toHaveText("Degraded");
 
     await page.getByRole("link", { name: "Delete…" }).click();
     await expect(page.getByRole("heading", { name: "Delete this preview?" })).toBeVisible();

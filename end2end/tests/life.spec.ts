@@ -58,7 +58,7 @@ test("a failure is told in words beside the lines that prove it", async ({ page,
   await repository.push(1, "opened", () => broken(repository.folder));
   await signIn();
   await page.getByRole("row").filter({ hasText: repository.name }).getByRole("link", { name: "Change 1" }).click();
-  await expect(status(page)).toHaveText("Failed", { timeout: 60_000 });
+  await expect(status(page)).toHaveText("Degraded", { timeout: 60_000 });
   const reason = page.locator(".reason");
   await expect(reason).toContainText("The deployment failed.");
   await expect(reason).toContainText("the table of colours is missing");

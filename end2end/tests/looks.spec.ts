@@ -31,7 +31,7 @@ test("every page is accessible in light and dark, wide and narrow", async ({
   const href = async (title: string) => (await page.getByRole("link", { name: title }).getAttribute("href")) ?? "";
   const [ready, failed] = [await href("Change 1"), await href("Change 2")];
   await page.goto(failed);
-  await expect(status(page)).toHaveText("Failed", { timeout: 60_000 });
+  await expect(status(page)).toHaveText("Degraded", { timeout: 60_000 });
 
   const project = repository.namespace(1).replace(/-preview-1$/, "");
   const pages: Record<string, string> = {

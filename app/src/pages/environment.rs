@@ -82,7 +82,7 @@ fn Environment(shown: Shown) -> impl IntoView {
         secrets,
     } = shown;
     let tone = phase_tone(brief.phase);
-    let failed = brief.phase == Phase::Failed;
+    let failed = matches!(brief.phase, Phase::Failed | Phase::Degraded);
     let heading = brief.branch.clone().unwrap_or_else(|| brief.name.clone());
     let running = pods.iter().filter(|pod| pod.status == "Running").count();
     let url = brief.url.clone();

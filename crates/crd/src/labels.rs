@@ -49,6 +49,8 @@ pub const RUNS: &str = "catalyst.dev/runs";
 pub const ATTEMPT: &str = "catalyst.dev/attempt";
 /// Annotation on a pod: which version of the workload it was made from.
 pub const TEMPLATE: &str = "catalyst.dev/template";
+/// Annotation on a pod that is kept though its command fails: how it failed.
+pub const KEPT: &str = "catalyst.dev/kept";
 /// Annotation on Deployment `web`, where it is the whole of what answers: the port that its Service reaches.
 pub const PORT: &str = "catalyst.dev/port";
 /// Annotation on a pod: a digest of the ConfigMaps and Secrets of its repository that it uses.

@@ -8,6 +8,7 @@ pub mod chart;
 pub mod config;
 pub mod filling;
 pub mod inspect;
+pub mod kept;
 pub mod namespace;
 mod pod;
 pub mod policy;

@@ -9,8 +9,10 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
 
 use super::filling::fill;
+use super::kept::{degraded, kept, to_keep};
 use super::pods::{self, Diagnosis};
 use super::progress::Step;
 use super::services::managed_services;
@@ -22,6 +24,8 @@ use crate::error::Error;
 
 /// How long pods may be refused, by a quota for example, while old ones make room.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(30);
+/// How many pods of a version their node may end before that is no accident.
+const MOST_ENDED: usize = 3;
 
 /// Where a workload is brought up, and with what next to it.
 pub(super) struct Site<'a> {
@@ -44,7 +48,6 @@ impl Site<'_> {
             context,
             target,
             config,
-            now,
             ..
         } = *self;
         let cluster = &context.cluster;
@@ -57,32 +60,54 @@ impl Site<'_> {
         if let Some(waiting) = fill(self, workload).await? {
             return Ok(waiting);
         }
-        let wanted = deployment(target, workload, &context.settings);
-        let seen = cluster.caches.deployments.state_filter(|seen| {
-            seen.metadata.namespace.as_deref() == Some(&target.namespace) && seen.name_any() == NAME
-        });
-        let applied = cluster.ensure(&wanted).await?;
+        let seen = ObjectRef::<Deployment>::new(NAME).within(&target.namespace);
+        let seen = cluster.caches.deployments.get(&seen);
+        let pods = cluster.caches.pods_in(&target.namespace);
+        if let Some(kept) = kept(workload, seen.as_deref(), &pods) {
+            return self.bring_up(&kept, seen.as_deref()).await;
+        }
+        let diagnosis = self.bring_up(workload, seen.as_deref()).await?;
+        match to_keep(workload, &diagnosis.0, &pods) {
+            Some(kept) => self.bring_up(&kept, seen.as_deref()).await,
+            None => Ok(diagnosis),
+        }
+    }
+
+    /// The workload's Deployment and its Service.
+    async fn bring_up(
+        &self,
+        workload: &Workload,
+        seen: Option<&Deployment>,
+    ) -> Result<Diagnosis, Error> {
+        let Self {
+            context,
+            target,
+            now,
+            ..
+        } = *self;
+        let cluster = &context.cluster;
+        let applied = cluster
+            .ensure(&deployment(target, workload, &context.settings))
+            .await?;
         cluster
             .ensure(&routing::service(target, workload.port))
             .await?;
-        if !seen
-            .iter()
-            .any(|seen| version_of_deployment(seen) == Some(&workload.version))
-        {
+        if seen.and_then(version_of_deployment) != Some(&workload.version) {
             tracing::info!(
                 environment = target.owner(),
                 namespace = target.namespace,
                 commit = workload.commit.as_ref().map(ToString::to_string),
                 runs = workload.words,
+                kept = workload.kept_for,
                 "deployed"
             );
         }
-        Ok(state(
-            &applied,
-            workload,
-            &cluster.caches.pods_in(&target.namespace),
-            now,
-        ))
+        let pods = cluster.caches.pods_in(&target.namespace);
+        let (step, again) = state(&applied, workload, &pods, now);
+        Ok(match &workload.kept_for {
+            Some(why) => (degraded(why, step), again),
+            None => (step, again),
+        })
     }
 }
 
@@ -105,6 +130,12 @@ pub(super) fn state(
             |commit| format!("{commit} is up"),
         );
         return (Step::done("Deployed", message), None);
+    }
+    // A new one is made at once for each that its node ends.
+    let ended: Vec<_> = newest.iter().filter_map(|pod| pods::ended(pod)).collect();
+    if let Some(why) = ended.last().filter(|_| ended.len() > MOST_ENDED) {
+        let message = format!("{} pods were ended by their node: {why}", ended.len());
+        return (Step::failed("PodFailed", message), None);
     }
     if let Some(pod) = newest.last() {
         return pods::diagnose(pod, &workload.commands, workload.port, now);
@@ -178,6 +209,8 @@ mod tests {
             commands: [].into(),
             words: String::new(),
             commit: Some(NEW.parse().unwrap()),
+            is_from_source: true,
+            kept_for: None,
         }
     }
 
@@ -223,6 +256,27 @@ mod tests {
         assert_eq!(
             state(&[old, pod("new", NEW, 5, true)]),
             Step::done("Deployed", format!("{NEW} is up"))
+        );
+    }
+
+    #[test]
+    fn a_version_whose_pods_are_ended_again_and_again_has_failed() {
+        let evicted = |count: usize| -> Vec<Arc<Pod>> {
+            let ended = json!({ "phase": "Failed", "reason": "Evicted", "message": "it took 11 GiB of disk" });
+            let one = |_| {
+                let mut pod = Arc::unwrap_or_clone(pod("new", NEW, 5, false));
+                pod.status = serde_json::from_value(ended.clone()).unwrap();
+                Arc::new(pod)
+            };
+            (0..count).map(one).collect()
+        };
+        let state =
+            |count| super::state(&deployment(json!({})), &workload(), &evicted(count), now()).0;
+        assert!(
+            matches!(state(MOST_ENDED), Step::Waiting(said) if said.message.contains("11 GiB"))
+        );
+        assert!(
+            matches!(state(MOST_ENDED + 1), Step::Failed(said) if said.message.contains("11 GiB"))
         );
     }
 

@@ -7,6 +7,7 @@ mod filling;
 mod image;
 mod inspection;
 mod job;
+mod kept;
 mod namespace;
 mod orphans;
 mod outcomes;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use catalyst_crd::labels;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 use kube::ResourceExt;
 
@@ -12,6 +12,9 @@ use super::progress::Step;
 
 /// Tries after the first.
 pub const RETRIES: i32 = 3;
+
+/// What ran for this long was up: Kubernetes forgets its failures then.
+const WHILE: SignedDuration = SignedDuration::from_mins(10);
 
 /// How long an image may fail to be pulled: Kubernetes tries again after 10, 20 and 40 seconds.
 const PULL_PATIENCE: Duration = Duration::from_secs(75);
@@ -55,6 +58,15 @@ pub fn commit(pod: &Pod) -> Option<&str> {
     pod.labels().get(labels::COMMIT).map(String::as_str)
 }
 
+/// Why a pod was ended by its node, such as an eviction.
+#[must_use]
+pub fn ended(pod: &Pod) -> Option<&str> {
+    let status = pod.status.as_ref()?;
+    let reason = status.reason.as_deref()?;
+    let is_failed = status.phase.as_deref() == Some("Failed");
+    is_failed.then(|| status.message.as_deref().unwrap_or(reason))
+}
+
 /// Why a pod is not ready yet, in the order in which a pod comes up. `commands` says what each
 /// container runs, `port` what the main one should listen on, where
 /// that is what is waited for.
@@ -65,14 +77,13 @@ pub fn diagnose(
     port: i32,
     now: Timestamp,
 ) -> Diagnosis {
-    let status = pod.status.clone().unwrap_or_default();
-    if status.phase.as_deref() == Some("Failed") && status.reason.is_some() {
-        let why = status.message.or(status.reason).unwrap_or_default();
+    if let Some(why) = ended(pod) {
         return (
             Step::waiting("PodFailed", format!("the pod was ended: {why}")),
             None,
         );
     }
+    let status = pod.status.clone().unwrap_or_default();
     if let Some(("False", why)) = condition(pod, "PodScheduled") {
         return (
             Step::waiting("Unschedulable", format!("no node can take the pod: {why}")),
@@ -98,6 +109,34 @@ pub fn diagnose(
     describe(container, command, unfinished.is_some(), port, created, now)
 }
 
+/// Whether a container's command was tried as often as it may be. One that ran for a while before it ended
+/// is started again by Kubernetes, after no more than its longest pause.
+#[must_use]
+pub fn gave_up(pod: &Pod, container: &str) -> bool {
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_ref());
+    let found = statuses
+        .into_iter()
+        .flatten()
+        .find(|status| status.name == container);
+    found.is_some_and(|status| {
+        let state = status.state.clone().unwrap_or_default();
+        let last = status.last_state.as_ref();
+        let ended = state
+            .terminated
+            .or_else(|| last.and_then(|last| last.terminated.clone()));
+        let is_short = ended.is_some_and(|ended| {
+            let (Some(from), Some(to)) = (ended.started_at, ended.finished_at) else {
+                return true;
+            };
+            to.0.duration_since(from.0) < WHILE
+        });
+        is_short && status.restart_count >= RETRIES && state.running.is_none()
+    })
+}
+
 /// Why a pod that was to end well has not. Its tries are pods, not restarts. How one ends that is told
 /// to end, because its Job is late for example, is no reason.
 #[must_use]
@@ -105,12 +144,11 @@ pub fn failure(pod: &Pod) -> Option<String> {
     if pod.metadata.deletion_timestamp.is_some() {
         return None;
     }
-    let status = pod.status.as_ref()?;
     // What was done to the pod says more than how its programs ended then.
-    if status.phase.as_deref() == Some("Failed") && status.reason.is_some() {
-        let why = status.message.as_ref().or(status.reason.as_ref())?;
+    if let Some(why) = ended(pod) {
         return Some(format!("its pod was ended: {}", cut(why)));
     }
+    let status = pod.status.as_ref()?;
     let containers = status
         .init_container_statuses
         .iter()

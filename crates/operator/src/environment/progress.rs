@@ -21,6 +21,8 @@ pub enum Step {
     Done(Said),
     /// Given up, until something changes.
     Failed(Said),
+    /// Given up as well, with its pod kept for whoever wants to look around in it.
+    Degraded(Said),
 }
 
 /// A condition's reason and message.
@@ -73,10 +75,10 @@ pub struct Progress {
     pub build: Step,
     /// The newest commit's workload.
     pub deployment: Step,
-    /// What answers at the URL now, if anything does: `serving <commit>`.
-    pub serving: Option<String>,
     /// Other ways the repository could be run.
     pub alternatives: Vec<Alternative>,
+    /// What answers at the URL now, if anything does: `serving <commit>`.
+    pub serving: Option<String>,
     /// Where it answers, or will.
     pub url: Option<String>,
     /// When to look again though nothing has changed.
@@ -91,9 +93,9 @@ impl Default for Progress {
             namespace: Step::Later,
             build: Step::Later,
             deployment: Step::Later,
+            alternatives: Vec::new(),
             serving: None,
             url: None,
-            alternatives: Vec::new(),
             look_again: None,
             enforcement: None,
         }
@@ -172,7 +174,9 @@ pub fn status(
             Step::Later => set(*kind, None, "Waiting", "an earlier step comes first"),
             Step::Waiting(said) => set(*kind, Some(false), said.reason, &said.message),
             Step::Done(said) => set(*kind, Some(true), said.reason, &said.message),
-            Step::Failed(said) => set(*kind, Some(false), said.reason, &said.message),
+            Step::Failed(said) | Step::Degraded(said) => {
+                set(*kind, Some(false), said.reason, &said.message);
+            }
         }
     }
     if let Some(found) = &progress.enforcement {
@@ -195,7 +199,7 @@ pub fn status(
 
     let failed = steps
         .iter()
-        .find(|(_, _, step)| matches!(step, Step::Failed(_)));
+        .find(|(_, _, step)| matches!(step, Step::Failed(_) | Step::Degraded(_)));
     let open = failed.or_else(|| {
         steps
             .iter()
@@ -219,14 +223,17 @@ pub fn status(
             );
             *phase
         }
-        Some((_, _, Step::Failed(said))) => {
+        Some((_, _, step @ (Step::Failed(said) | Step::Degraded(said)))) => {
             set(
                 ConditionType::Ready,
                 Some(false),
                 said.reason,
                 &said.message,
             );
-            Phase::Failed
+            match step {
+                Step::Degraded(_) => Phase::Degraded,
+                _ => Phase::Failed,
+            }
         }
         Some((_, phase, _)) => {
             set(
@@ -241,6 +248,7 @@ pub fn status(
     let status = EnvironmentStatus {
         phase: Some(phase.as_str().to_owned()),
         url: progress.url.clone(),
+        alternatives: progress.alternatives.clone(),
         conditions,
     };
     let waiting = steps
@@ -248,7 +256,6 @@ pub fn status(
         .any(|(_, _, step)| matches!(step, Step::Waiting(_)));
     let look_again = match (waiting.then_some(due), progress.look_again) {
         (Some(due), Some(sooner)) => Some(due.min(sooner)),
-        alternatives: progress.alternatives.clone(),
         (one, other) => one.or(other),
     };
     (status, look_again.filter(|at| *at > clock.now))
@@ -334,6 +341,19 @@ mod tests {
             ..deploying()
         };
         assert_eq!(phase_of(&failed, 1), "Failed");
+        let degraded = Progress {
+            deployment: Step::Degraded(Said {
+                reason: "Crash",
+                message: "exited with 1".to_owned(),
+            }),
+            ..deploying()
+        };
+        assert_eq!(phase_of(&degraded, 1), "Degraded");
+        assert_eq!(
+            phase_of(&degraded, 10_000),
+            "Degraded",
+            "it waits for nothing"
+        );
     }
 
     #[test]

@@ -425,7 +425,7 @@ fn tell(
     }
     let failed = |status: Option<&EnvironmentStatus>| {
         let ready = status
-            .filter(|status| status.phase.as_deref() == Some("Failed"))?
+            .filter(|status| matches!(status.phase.as_deref(), Some("Failed" | "Degraded")))?
             .condition(ConditionType::Ready)?;
         Some((ready.reason.clone(), ready.observed_generation))
     };

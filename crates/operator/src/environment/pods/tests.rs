@@ -214,3 +214,29 @@ fn an_image_is_lacked_by_who_waits_for_this_very_one() {
     assert!(!lacks_image(&waits("ImagePullBackOff"), "busybox"));
     assert!(!lacks_image(&waits("ContainerCreating"), "r/a@sha256:0"));
 }
+
+#[test]
+fn a_command_gave_up_when_its_last_try_was_as_short_as_those_before() {
+    let web = |restarts: i32, state: Value, seconds: i64| {
+        let ended = json!({ "terminated": { "exitCode": 1, "startedAt": "2026-01-01T00:00:00Z",
+            "finishedAt": Timestamp::from_second(1_767_225_600 + seconds).unwrap().to_string() } });
+        let state = if state.is_null() {
+            ended.clone()
+        } else {
+            state
+        };
+        pod(json!({ "phase": "Running", "containerStatuses": [
+            { "name": "app", "state": state, "lastState": ended, "ready": false, "restartCount": restarts, "image": "", "imageID": "" }
+        ]}))
+    };
+    let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
+    assert!(gave_up(&web(3, Value::Null, 2), "app"));
+    assert!(gave_up(&web(3, waiting.clone(), 2), "app"));
+    assert!(
+        !gave_up(&web(3, waiting, 3600), "app"),
+        "it was up for an hour"
+    );
+    assert!(!gave_up(&web(2, Value::Null, 2), "app"));
+    assert!(!gave_up(&web(4, json!({ "running": {} }), 2), "app"));
+    assert!(!gave_up(&web(3, Value::Null, 2), "sidecar"));
+}
