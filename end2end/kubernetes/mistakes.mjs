@@ -7,6 +7,7 @@ import { json, kubectl } from "./kubernetes.mjs";
 import { isTold } from "./told.mjs";
 
 const server = `require("node:http").createServer((request, response) => response.end("it runs")).listen(process.env.PORT);`;
+const dev = (repository, command) => repository.write("package.json", JSON.stringify({ scripts: { dev: command } }));
 const compose = (image) => `
 services:
   web:
@@ -19,22 +20,21 @@ export function mistakes(suite) {
   test("a command that fails keeps its pod for a shell, from which the URL answers, and a push that mends it is as any other", async () => {
     const repository = await Repository.create(suite.catalyst, "degraded", () => {});
     const within = repository.namespace(1);
-    const makefile = (command) => repository.write("Makefile", `dev:\n\t${command}\n`);
     await repository.push(1, "opened", () => {
       repository.write("server.js", server);
-      makefile("@test -f wheel || { echo the wheel is missing >&2; exit 3; }\n\tnode server.js");
+      dev(repository, "test -f wheel || { echo the wheel is missing >&2; exit 3; }; node server.js");
     });
     // Kubernetes tries it again after 10, 20 and 40 seconds.
-    await isTold(suite, repository, /app exited with 2 .make dev.*its pod is kept: open a shell/, 180, "Degraded");
+    await isTold(suite, repository, /app exited with 3 .npm run dev.*its pod is kept: open a shell/, 180, "Degraded");
 
     const { items } = await json("get", "pods", "-n", within, "-l", "app=web");
     const pod = items.find((pod) => pod.metadata.annotations["catalyst.dev/kept"]);
     const shell = await Shell.open(suite.catalyst, suite.catalyst.cookie, within, pod.metadata.name);
-    shell.type("touch wheel && make dev\n");
+    shell.type("touch wheel && npm run dev\n");
     await suite.reached(repository.url(1), "it runs", 20);
     await until("it is ready", 20, async () => (await suite.catalyst.environmentOf(repository, 1)).body.status.phase === "Ready");
 
-    await repository.ready(1, await repository.push(1, "synchronize", () => makefile("node server.js")));
+    await repository.ready(1, await repository.push(1, "synchronize", () => dev(repository, "node server.js")));
     await suite.reached(repository.url(1), "it runs", 20);
     await shell.closed;
     await repository.event(1, "closed");
@@ -46,13 +46,12 @@ export function mistakes(suite) {
     const limits = { "ephemeral-storage": "64Mi" };
     const template = { spec: { templates: { development: { type: "managed", config: { resources: { limits } } } } } };
     await kubectl("patch", "project", repository.project, "-n", repository.team, "--type=merge", `--patch=${JSON.stringify(template)}`);
-    const makefile = (command) => repository.write("Makefile", `dev:\n\t${command}\n`);
     await repository.push(1, "opened", () => {
       repository.write("server.js", server);
-      makefile("head -c 200M /dev/zero > hoard; node server.js");
+      dev(repository, "dd if=/dev/zero of=/tmp/hoard bs=1M count=200; node server.js");
     });
-    await isTold(suite, repository, /pods were ended by their node: .*ephemeral/, 240);
-    await repository.ready(1, await repository.push(1, "synchronize", () => makefile("node server.js")), 120);
+    await isTold(suite, repository, /the node ends its pods again and again: .*ephemeral/, 240);
+    await repository.ready(1, await repository.push(1, "synchronize", () => dev(repository, "node server.js")), 120);
     await suite.reached(repository.url(1), "it runs", 20);
     await repository.event(1, "closed");
     await repository.gone(1, 120);

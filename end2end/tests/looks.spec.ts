@@ -1,4 +1,6 @@
 // Every page in light and dark, wide and narrow: free of what axe finds, and kept as pictures.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { app, broken, expect, live, status, test } from "./journey";
@@ -23,9 +25,15 @@ test("every page is accessible in light and dark, wide and narrow", async ({
   expectedErrors.push(/status of 404/);
   await signIn();
   await page.goto("/preview-environments?q=nothing-is-called-this");
-  const good = await repository.push(1, "opened", () => app("fine")(repository.folder));
+  const files = (write: (folder: string) => void) => () => {
+    write(repository.folder);
+    // Another program beside it, which might have been meant.
+    mkdirSync(join(repository.folder, "web"), { recursive: true });
+    writeFileSync(join(repository.folder, "web", "index.html"), "<h1>fine</h1>");
+  };
+  const good = await repository.push(1, "opened", files(app("fine")));
   await repository.ready(1, good);
-  await repository.push(2, "opened", () => broken(repository.folder));
+  await repository.push(2, "opened", files(broken));
   await page.goto(`/preview-environments?q=${encodeURIComponent(repository.name)}`);
   await live(page);
   const href = async (title: string) => (await page.getByRole("link", { name: title }).getAttribute("href")) ?? "";

@@ -45,8 +45,7 @@ pub(crate) fn environment_href(slug: &str, name: &str) -> String {
 pub(crate) fn phase_tone(phase: Phase) -> Tone {
     match phase {
         Phase::Ready => Tone::Ready,
-        Phase::Failed => Tone::Bad,
-        Phase::Degraded => Tone::Warn,
+        Phase::Failed | Phase::Degraded => Tone::Bad,
         Phase::Pending | Phase::Building | Phase::Deploying => Tone::Busy,
     }
 }

@@ -519,7 +519,10 @@ mod tests {
             .args(["-c", line, JOIN])
             .output()
             .unwrap();
-        let ignored = String::from_utf8(ended.stdout).unwrap();
-        assert_eq!(ignored.trim(), "SigIgn:\t0000000000000000");
+        let told = String::from_utf8(ended.stdout).unwrap();
+        let ignored = told.trim().strip_prefix("SigIgn:").unwrap().trim();
+        let ignored = u64::from_str_radix(ignored, 16).unwrap();
+        // The C library keeps 32 and 33 for itself.
+        assert_eq!(ignored & 0x7fff_ffff, 0, "{told}");
     }
 }

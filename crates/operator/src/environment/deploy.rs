@@ -134,7 +134,8 @@ pub(super) fn state(
     // A new one is made at once for each that its node ends.
     let ended: Vec<_> = newest.iter().filter_map(|pod| pods::ended(pod)).collect();
     if let Some(why) = ended.last().filter(|_| ended.len() > MOST_ENDED) {
-        let message = format!("{} pods were ended by their node: {why}", ended.len());
+        // Without their number, which goes on growing: each change of it would be told everywhere.
+        let message = format!("the node ends its pods again and again: {}", why.trim());
         return (Step::failed("PodFailed", message), None);
     }
     if let Some(pod) = newest.last() {

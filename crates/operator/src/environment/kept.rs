@@ -53,7 +53,7 @@ pub(super) fn degraded(why: &str, step: Step) -> Step {
     match step {
         Step::Waiting(waiting) if matches!(waiting.reason, "NotListening" | "NotReady") => {
             Step::Degraded(said(
-                "its pod is kept: open a shell to look into it, then push a mend or retry",
+                "its pod is kept: open a shell to look into it, then push a fix or retry",
             ))
         }
         Step::Waiting(_) => Step::Degraded(said("a pod is made that is kept for a shell")),

@@ -95,7 +95,7 @@ pub(crate) fn found<'a>(
     let found = development.filter_map(|it| {
         let status = it.status.as_ref()?;
         let condition = status.condition(ConditionType::BuildReady)?;
-        (condition.reason == "Detected").then_some((condition, status))
+        (condition.status == "True").then_some((condition, status))
     });
     found.max_by_key(|(condition, _)| condition.last_transition_time.0)
 }

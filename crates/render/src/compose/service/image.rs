@@ -24,8 +24,10 @@ pub(super) fn image(
         .filter(|image| !image.trim().is_empty());
     let Some(build) = service.get("build").filter(|build| !build.is_null()) else {
         let named = named.ok_or_else(|| {
-            let typo = service.keys().find_map(|key| Some((key, meant(key)?)));
-            let typo = typo.filter(|(_, meant)| matches!(*meant, "image" | "build"));
+            let typo = service.keys().find_map(|key| {
+                let meant = meant(key).filter(|meant| key != meant)?;
+                matches!(meant, "image" | "build").then_some((key, meant))
+            });
             let hint = typo.map(|(key, meant)| format!("; is {key:?} to be {meant:?}?"));
             RenderError::new(
                 format!("service {name}"),
