@@ -48,7 +48,8 @@ export function mistakes(suite) {
     await kubectl("patch", "project", repository.project, "-n", repository.team, "--type=merge", `--patch=${JSON.stringify(template)}`);
     await repository.push(1, "opened", () => {
       repository.write("server.js", server);
-      dev(repository, "dd if=/dev/zero of=/tmp/hoard bs=1M count=200; node server.js");
+      // It is never ready before the kubelet's next look, some seconds later.
+      dev(repository, "dd if=/dev/zero of=/tmp/hoard bs=1M count=200; sleep 300; node server.js");
     });
     await isTold(suite, repository, /the node ends its pods again and again: .*ephemeral/, 240);
     await repository.ready(1, await repository.push(1, "synchronize", () => dev(repository, "node server.js")), 120);
