@@ -41,23 +41,6 @@ export function mistakes(suite) {
     await repository.gone(1, 120);
   });
 
-  test("a repository that fills its node's disk is evicted, which says so, and one that needs less comes up", async () => {
-    const repository = await suite.create("filling");
-    const limits = { "ephemeral-storage": "64Mi" };
-    const template = { spec: { templates: { development: { type: "managed", config: { resources: { limits } } } } } };
-    await kubectl("patch", "project", repository.project, "-n", repository.team, "--type=merge", `--patch=${JSON.stringify(template)}`);
-    await repository.push(1, "opened", () => {
-      repository.write("server.js", server);
-      // It is never ready before the kubelet's next look, some seconds later.
-      dev(repository, "dd if=/dev/zero of=/tmp/hoard bs=1M count=200; sleep 300; node server.js");
-    });
-    await isTold(suite, repository, /the node ends its pods again and again: .*ephemeral/, 240);
-    await repository.ready(1, await repository.push(1, "synchronize", () => dev(repository, "node server.js")), 120);
-    await suite.reached(repository.url(1), "it runs", 20);
-    await repository.event(1, "closed");
-    await repository.gone(1, 120);
-  });
-
   test("a compose file with a typo says where it is, and its mend comes up", async () => {
     const repository = await suite.create("mistyped");
     const template = { spec: { templates: { development: { type: "docker-compose" } } } };
