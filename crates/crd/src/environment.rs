@@ -95,6 +95,9 @@ pub struct Alternative {
     /// The command line for a shell; none where what is found in the folder decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// Where that command listens, where it says so itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<i32>,
     /// The folder, relative to the repository's root; none for the root itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,

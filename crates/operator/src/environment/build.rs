@@ -4,7 +4,8 @@
 use catalyst_crd::Alternative;
 use catalyst_crd::project::{Build as TemplateBuild, Template};
 use catalyst_render::detect::{
-    Plan, Undetected, alternatives, detect, dockerfile, is_run_by_dockerfile, survey, survey_at,
+    Inventory, Plan, Undetected, alternatives, detect, dockerfile, is_run_by_dockerfile, survey,
+    survey_at,
 };
 use catalyst_render::folder::join;
 use catalyst_render::source::{Kind, kind, translate};
@@ -232,7 +233,9 @@ impl Place<'_> {
             .and_then(|port| u16::try_from(port.container_port).ok());
         match detect(&inventory, port) {
             Ok(mut plan) => {
-                let alternatives = self.alternatives(&plan, config);
+                let whole = (!directory.is_empty()).then(|| survey(folder));
+                let whole = whole.as_ref().unwrap_or(&inventory);
+                let alternatives = others(whole, &plan, config);
                 if !config.command.is_empty() {
                     plan.start.words = shown(&config.command, &config.args);
                 }
@@ -257,21 +260,21 @@ impl Place<'_> {
     }
 }
 
-impl Place<'_> {
-    /// The ways to run it besides the one that is chosen, wherever in the repository they are.
-    fn alternatives(&self, chosen: &Plan, config: &EnvironmentConfig) -> Vec<Alternative> {
-        let all = alternatives(&survey(&self.bundle.folder), chosen);
-        let told = all.into_iter().map(|it| Alternative {
+/// The ways to run a repository besides the one that is chosen, wherever in it they are.
+fn others(whole: &Inventory, chosen: &Plan, config: &EnvironmentConfig) -> Vec<Alternative> {
+    let told = alternatives(whole, chosen)
+        .into_iter()
+        .map(|it| Alternative {
             words: it.words,
             command: it.command,
+            port: it.port.map(i32::from),
             path: Some(it.directory).filter(|directory| directory != "."),
         });
-        let is_said = |it: &Alternative| {
-            let command = it.command.as_ref();
-            command.is_some_and(|command| config.command.last() == Some(command))
-        };
-        told.filter(|it| !is_said(it)).collect()
-    }
+    let is_said = |it: &Alternative| {
+        let command = it.command.as_ref();
+        command.is_some_and(|command| config.command.last() == Some(command))
+    };
+    told.filter(|it| !is_said(it)).collect()
 }
 
 /// Whether a compose file in this directory builds what it runs, rather than bringing along

@@ -106,7 +106,7 @@ pub(crate) fn alternatives(status: &EnvironmentStatus) -> Vec<RunAlternative> {
         words: it.words.clone(),
         run: RunOverride {
             command: it.command.clone(),
-            port: None,
+            port: it.port.and_then(|port| u16::try_from(port).ok()),
             path: it.path.clone(),
         },
     });

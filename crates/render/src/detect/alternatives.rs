@@ -12,6 +12,8 @@ pub struct Alternative {
     pub words: String,
     /// The command line, for a shell in which `PORT` is set; none where the directory decides.
     pub command: Option<String>,
+    /// Where that command listens, where it says so itself.
+    pub port: Option<u16>,
     /// The directory, relative to the repository's root; `.` for the root itself.
     pub directory: String,
 }
@@ -36,6 +38,7 @@ pub fn alternatives(inventory: &Inventory, chosen: &Plan) -> Vec<Alternative> {
             Some(Alternative {
                 words: format!("{} in {}", plan.start.words, place(directory)),
                 command: None,
+                port: None,
                 directory: directory.path.clone(),
             })
         });
@@ -52,14 +55,21 @@ fn named(directory: &Directory, root: Option<&Directory>) -> Vec<Alternative> {
     let targets = ["dev"].into_iter().chain(MAKE_TARGETS);
     let targets = targets
         .filter(|target| directory.makes(target))
-        .map(|target| (format!("make {target}"), format!("exec make {target}")));
+        .map(|target| {
+            (
+                format!("make {target}"),
+                format!("exec make {target}"),
+                None,
+            )
+        });
     let line = directory
         .get("procfile")
-        .map(|line| (line.to_owned(), line.to_owned()));
+        .map(|line| (line.to_owned(), line.to_owned(), None));
     let ways = scripts.into_iter().chain(targets).chain(line);
-    let told = ways.map(|(words, command)| Alternative {
+    let told = ways.map(|(words, command, port)| Alternative {
         words,
         command: Some(command),
+        port,
         directory: directory.path.clone(),
     });
     told.collect()
@@ -115,6 +125,17 @@ mod tests {
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn a_script_that_says_where_it_listens_is_taken_at_its_word() {
+        let package = r#"{ "scripts": { "dev": "vite", "storybook": "storybook dev -p 6006", "start": "vite" } }"#;
+        let folder = Folder::of([("package.json", package)]);
+        let inventory = survey(&folder);
+        let all = alternatives(&inventory, &detect(&inventory, None).unwrap());
+        let ports: Vec<_> = all.iter().map(|it| (&*it.words, it.port)).collect();
+        let expected = [("npm run start", None), ("npm run storybook", Some(6006))];
+        assert_eq!(ports, expected);
     }
 
     #[test]

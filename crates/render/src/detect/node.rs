@@ -320,9 +320,12 @@ fn call(runner: &str, name: &str, script: &str, port: &str) -> Vec<String> {
     words
 }
 
-/// The ways to run it that its scripts are: what a person types, and the command line for a shell in
-/// which `PORT` is set.
-pub(super) fn scripts(directory: &Directory, root: Option<&Directory>) -> Vec<(String, String)> {
+/// The ways to run it that its scripts are: what a person types, the command line for a shell in which
+/// `PORT` is set, and where it listens whatever that is.
+pub(super) fn scripts(
+    directory: &Directory,
+    root: Option<&Directory>,
+) -> Vec<(String, String, Option<u16>)> {
     let runner = runner(directory, root);
     let found = DEV_SCRIPTS.into_iter().chain(OTHER_SCRIPTS);
     let found = found.filter_map(|name| Some((name, directory.script(name)?)));
@@ -334,9 +337,9 @@ pub(super) fn scripts(directory: &Directory, root: Option<&Directory>) -> Vec<(S
         if is_built && directory.script("build").is_some() {
             let build = format!("{runner} run build");
             let line = format!("export NODE_ENV=production && {build} && exec {line}");
-            return (format!("{build} && {words}"), line);
+            return (format!("{build} && {words}"), line, said_port(&script));
         }
-        (words, format!("exec {line}"))
+        (words, format!("exec {line}"), said_port(&script))
     });
     ways.collect()
 }
